@@ -1,0 +1,27 @@
+//! The nouns of ChatBoost and what may legally happen to them.
+//!
+//! Plain data shared by the other crates: no I/O, no async, no clock of its own. A type belongs here only when at
+//! least two crates speak of it; request and response bodies stay with their endpoint, rows stay in `storage`.
+
+mod clock;
+mod contact;
+mod execution;
+mod fault;
+mod flow;
+mod ids;
+mod message;
+mod trigger;
+
+pub use clock::{Clock, SystemClock, TestClock, Time};
+pub use contact::{Address, AddressError, Contact};
+pub use execution::{Effect, EffectOutcome, Execution, ExecutionStatus, HttpEffect, HttpReply};
+pub use fault::Fault;
+pub use flow::{BotInfo, FlowDefinition, FlowInfo, Issue, NodeDefinition, Severity};
+pub use ids::{
+    ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, TemplateId, TriggerId, UserId,
+};
+pub use message::{Delivery, DeliveryStatus, Direction, InboundMessage, OutgoingMessage};
+pub use trigger::{MatchType, Trigger, TriggerRule};
+
+/// A JSON object, as used for flow state and contact attributes.
+pub type JsonMap = serde_json::Map<String, serde_json::Value>;
