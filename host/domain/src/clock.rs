@@ -40,11 +40,13 @@ impl Clock for SystemClock {
     }
 }
 
+type Wakers = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
+
 /// A clock that stands still until it is moved.
 #[derive(Clone)]
 pub struct TestClock {
     micros: Arc<AtomicI64>,
-    wakers: Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>,
+    wakers: Wakers,
 }
 
 impl std::fmt::Debug for TestClock {

@@ -49,6 +49,14 @@ impl Contact {
     pub fn address(&self) -> &str {
         self.phone.as_deref().or(self.bsuid.as_deref()).unwrap_or_default()
     }
+
+    /// Where to send: the phone, else the business-scoped user id.
+    pub fn recipient(&self) -> Address {
+        match (&self.phone, &self.bsuid) {
+            (None, Some(bsuid)) => Address::Bsuid(bsuid.clone()),
+            (phone, _) => Address::Phone(phone.clone().unwrap_or_default()),
+        }
+    }
 }
 
 /// How a contact is named in a request: every API parameter called phone takes either form.

@@ -53,6 +53,16 @@ pub struct OutgoingMessage {
     pub content: Value,
 }
 
+impl OutgoingMessage {
+    /// What the contact reads first: the text, the caption, or the body of an interactive message.
+    pub fn text(&self) -> Option<String> {
+        ["body", "caption"].iter().find_map(|field| match self.content.get(field)? {
+            Value::String(text) => Some(text.clone()),
+            body => body.get("text").and_then(Value::as_str).map(str::to_owned),
+        })
+    }
+}
+
 /// How far an outbound message got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,61 @@
+//! The only SQL of the project. Every query is written once and runs on SQLite and on PostgreSQL.
+//!
+//! [`Db`] is a database, [`Tx`] a transaction on it; the verbs are methods of `Tx`, one file per noun. There are no
+//! repository traits: there is one implementation, and tests use real databases.
+//!
+//! # Adding a query
+//!
+//! 1. Write a method on [`Tx`] in the noun's file, its body inside [`on!`](crate::db): the macro runs the same body on
+//!    either database, each arm checked by the compiler on its own.
+//! 2. Use `$1` placeholders, `RETURNING`, `ON CONFLICT … excluded`; [`Json`](sqlx::types::Json) for JSON columns.
+//! 3. Add a contract test in `tests/it/storage/`, which runs on both databases.
+//!
+//! # Rules that were learned the hard way
+//!
+//! * Lookups return `Option`: not finding is not an error here.
+//! * `SUM` of integers is `NUMERIC` on PostgreSQL: `CAST(COALESCE(SUM(x), 0) AS BIGINT)`.
+//! * PostgreSQL keeps microseconds and refuses NUL in texts: clocks cut to microseconds, inputs are cleaned before.
+//! * Statements that touch several rows of a kind take them in id order, so that two hosts cannot deadlock.
+//! * SQL assembled at run time is confined to `QueryBuilder` and to `dialect.rs`.
+
+mod api_keys;
+mod bots;
+mod contacts;
+mod db;
+mod dialect;
+mod error;
+mod executions;
+mod flows;
+mod hosts;
+mod mailboxes;
+mod messages;
+mod migrate;
+mod nodes;
+mod page;
+mod sightings;
+mod templates;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod triggers;
+mod users;
+
+pub use api_keys::ApiKey;
+pub use bots::{Bot, BotSettings};
+pub use contacts::{ContactFields, ContactFilter};
+pub use db::{Db, Tx};
+pub use error::{Error, Result};
+pub use executions::{ExecutionRow, NewExecution, StepRow};
+pub use flows::{Flow, FlowFields, FlowRemoval, VersionRow};
+pub use hosts::Host;
+pub use mailboxes::{Arrival, Item, ItemKind, Mailbox, NewItem, Settled};
+pub use messages::{MessageFilter, MessageRow, NewInbound, NewOutbound, SendResult, StatusReport, Unsent};
+pub use migrate::{Column, SchemaError};
+pub use nodes::{Node, NodeFields, definition};
+pub use page::Page;
+pub use sightings::Sighting;
+pub use templates::{NewTemplate, Template};
+pub use triggers::{TriggerFields, TriggerRow};
+pub use users::{NewUser, Role, User};
+
+/// Wraps what is stored as JSON.
+pub use sqlx::types::Json;

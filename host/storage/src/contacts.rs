@@ -1,0 +1,321 @@
+//! Contacts as the API sees them. What webhooks tell of contacts is in `sightings`.
+
+use domain::{Address, BotId, Contact, ContactId, JsonMap, Time, UserId};
+use sqlx::{FromRow, QueryBuilder, types::Json};
+
+use crate::{Page, Result, Tx, db::on};
+
+#[derive(Debug, Clone, FromRow)]
+struct ContactRow {
+    #[sqlx(try_from = "i64")]
+    id: ContactId,
+    #[sqlx(try_from = "i64")]
+    bot_id: BotId,
+    phone: Option<String>,
+    bsuid: Option<String>,
+    username: Option<String>,
+    name: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
+    language: Option<String>,
+    timezone: Option<String>,
+    #[sqlx(json)]
+    tags: Vec<String>,
+    #[sqlx(json)]
+    attributes: JsonMap,
+    source: String,
+    last_inbound_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<ContactRow> for Contact {
+    fn from(row: ContactRow) -> Self {
+        Self {
+            id: row.id,
+            bot_id: row.bot_id,
+            phone: row.phone,
+            bsuid: row.bsuid,
+            username: row.username,
+            name: row.name,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            email: row.email,
+            language: row.language,
+            timezone: row.timezone,
+            tags: row.tags,
+            attributes: row.attributes,
+            source: row.source,
+            last_inbound_at: row.last_inbound_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What of a contact may be set by API.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContactFields {
+    /// Phone number in digits; unique in the bot.
+    pub phone: Option<String>,
+    /// Business-scoped user id; unique in the bot. One of the two is there.
+    pub bsuid: Option<String>,
+    /// Name for people.
+    pub name: Option<String>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// BCP 47 language tag.
+    pub language: Option<String>,
+    /// IANA time zone.
+    pub timezone: Option<String>,
+    /// Labels for audiences.
+    pub tags: Vec<String>,
+    /// Free fields.
+    pub attributes: JsonMap,
+    /// Where the contact came from.
+    pub source: String,
+}
+
+impl From<&Contact> for ContactFields {
+    fn from(contact: &Contact) -> Self {
+        Self {
+            phone: contact.phone.clone(),
+            bsuid: contact.bsuid.clone(),
+            name: contact.name.clone(),
+            first_name: contact.first_name.clone(),
+            last_name: contact.last_name.clone(),
+            email: contact.email.clone(),
+            language: contact.language.clone(),
+            timezone: contact.timezone.clone(),
+            tags: contact.tags.clone(),
+            attributes: contact.attributes.clone(),
+            source: contact.source.clone(),
+        }
+    }
+}
+
+/// Which contacts to list. Empty parts filter nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ContactFilter {
+    /// Of this bot.
+    pub bot: Option<BotId>,
+    /// With this tag, letter for letter.
+    pub tag: Option<String>,
+    /// With this text somewhere in the names, the phone, the business-scoped user id or the e-mail address, without
+    /// regard to case (on SQLite: of ASCII letters).
+    pub q: Option<String>,
+}
+
+/// The text as a `LIKE` pattern (escape character `\`) that finds it anywhere.
+fn anywhere(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+impl Tx {
+    /// Makes a contact.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) when the bot has a contact of this phone or business-scoped user
+    /// id.
+    pub async fn create_contact(&mut self, bot: BotId, fields: &ContactFields, now: Time) -> Result<Contact> {
+        let row: ContactRow = on!(self, c => sqlx::query_as(
+            "INSERT INTO contacts (bot_id, phone, bsuid, name, first_name, last_name, email, language, timezone, tags,
+                                   attributes, source, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING *",
+        )
+        .bind(bot.0)
+        .bind(&fields.phone)
+        .bind(&fields.bsuid)
+        .bind(&fields.name)
+        .bind(&fields.first_name)
+        .bind(&fields.last_name)
+        .bind(&fields.email)
+        .bind(&fields.language)
+        .bind(&fields.timezone)
+        .bind(Json(&fields.tags))
+        .bind(Json(&fields.attributes))
+        .bind(&fields.source)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+        Ok(row.into())
+    }
+
+    /// Writes all fields of a contact; whoever calls has checked whose it is.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) when the bot has another contact of this phone or business-scoped
+    /// user id.
+    pub async fn update_contact(&mut self, id: ContactId, fields: &ContactFields, now: Time) -> Result<Contact> {
+        let row: ContactRow = on!(self, c => sqlx::query_as(
+            "UPDATE contacts SET phone = $2, bsuid = $3, name = $4, first_name = $5, last_name = $6, email = $7,
+                    language = $8, timezone = $9, tags = $10, attributes = $11, source = $12, updated_at = $13
+             WHERE id = $1 RETURNING *",
+        )
+        .bind(id.0)
+        .bind(&fields.phone)
+        .bind(&fields.bsuid)
+        .bind(&fields.name)
+        .bind(&fields.first_name)
+        .bind(&fields.last_name)
+        .bind(&fields.email)
+        .bind(&fields.language)
+        .bind(&fields.timezone)
+        .bind(Json(&fields.tags))
+        .bind(Json(&fields.attributes))
+        .bind(&fields.source)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+        Ok(row.into())
+    }
+
+    /// A contact of a bot of this owner.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn contact(&mut self, owner: UserId, id: ContactId) -> Result<Option<Contact>> {
+        let row: Option<ContactRow> = on!(self, c => sqlx::query_as(
+            "SELECT c.* FROM contacts c JOIN bots b ON b.id = c.bot_id WHERE c.id = $1 AND b.owner_id = $2",
+        )
+        .bind(id.0)
+        .bind(owner.0)
+        .fetch_optional(c)
+        .await)?;
+        Ok(row.map(Contact::from))
+    }
+
+    /// A contact of a bot of this owner, kept from changing until this transaction ends.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_contact(&mut self, owner: UserId, id: ContactId) -> Result<Option<Contact>> {
+        let lock = self.for_update();
+        let locked: Option<i64> = on!(self, c => {
+            let mut query = QueryBuilder::new("SELECT id FROM contacts WHERE id = ");
+            query.push_bind(id.0).push(lock).build_query_scalar().fetch_optional(c).await
+        })?;
+        match locked {
+            Some(_) => self.contact(owner, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The owner's contacts that fit the filter, by id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn contacts(
+        &mut self,
+        owner: UserId,
+        filter: &ContactFilter,
+        limit: i64,
+        skip: i64,
+    ) -> Result<Page<Contact>> {
+        let (tag_begin, tag_end) = self.has_tag();
+        let pattern = filter.q.as_deref().map(anywhere);
+        macro_rules! query {
+            ($columns:literal) => {{
+                let mut query = QueryBuilder::new($columns);
+                query.push(" FROM contacts c JOIN bots b ON b.id = c.bot_id WHERE b.owner_id = ").push_bind(owner.0);
+                if let Some(bot) = filter.bot {
+                    query.push(" AND c.bot_id = ").push_bind(bot.0);
+                }
+                if let Some(tag) = &filter.tag {
+                    query.push(" AND ").push(tag_begin).push_bind(tag).push(tag_end);
+                }
+                if let Some(pattern) = &pattern {
+                    query.push(" AND (");
+                    for (n, column) in
+                        ["name", "first_name", "last_name", "phone", "bsuid", "email"].into_iter().enumerate()
+                    {
+                        query.push(if n == 0 { "LOWER(c." } else { " OR LOWER(c." }).push(column).push(") LIKE ");
+                        query.push_bind(pattern).push(r" ESCAPE '\'");
+                    }
+                    query.push(")");
+                }
+                query
+            }};
+        }
+        let total = on!(self, c => query!("SELECT COUNT(*)").build_query_scalar().fetch_one(c).await)?;
+        let rows: Vec<ContactRow> = on!(self, c => {
+            let mut query = query!("SELECT c.*");
+            query.push(" ORDER BY c.id LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
+            query.build_query_as().fetch_all(c).await
+        })?;
+        Ok(Page { items: rows.into_iter().map(Contact::from).collect(), total })
+    }
+
+    /// Deletes a contact with its messages and executions. Answers whether the owner had it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_contact(&mut self, owner: UserId, id: ContactId) -> Result<bool> {
+        let done = on!(self, c => sqlx::query(
+            "DELETE FROM contacts WHERE id = $1 AND bot_id IN (SELECT id FROM bots WHERE owner_id = $2)",
+        )
+        .bind(id.0)
+        .bind(owner.0)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(done > 0)
+    }
+
+    /// The contacts with these ids, whoever owns their bots, in no order; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn contacts_by_ids(&mut self, ids: &[ContactId]) -> Result<Vec<Contact>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<ContactRow> = on!(self, c => {
+            let mut query = QueryBuilder::new("SELECT * FROM contacts WHERE id IN (");
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind(id.0);
+            }
+            query.push(")").build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        Ok(rows.into_iter().map(Contact::from).collect())
+    }
+
+    /// The contact of a bot, whoever owns it, that is reached at this address.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn contact_by_address(&mut self, bot: BotId, address: &Address) -> Result<Option<Contact>> {
+        let row: Option<ContactRow> = match address {
+            Address::Phone(phone) => {
+                on!(self, c => sqlx::query_as("SELECT * FROM contacts WHERE bot_id = $1 AND phone = $2")
+                    .bind(bot.0)
+                    .bind(phone)
+                    .fetch_optional(c)
+                    .await)?
+            }
+            Address::Bsuid(bsuid) => {
+                on!(self, c => sqlx::query_as("SELECT * FROM contacts WHERE bot_id = $1 AND bsuid = $2")
+                    .bind(bot.0)
+                    .bind(bsuid)
+                    .fetch_optional(c)
+                    .await)?
+            }
+        };
+        Ok(row.map(Contact::from))
+    }
+}

@@ -1,0 +1,37 @@
+//! The few places where the two databases want different words.
+
+use crate::{Result, Tx};
+
+impl Tx {
+    /// What a `SELECT` adds to lock its rows. SQLite needs nothing: a transaction that writes has the whole file.
+    pub(crate) fn for_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// What a `SELECT` adds to lock its rows and pass over those that another host has locked.
+    pub(crate) fn for_update_skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// What stands before and after a bound tag to ask whether the contact `c` has it.
+    pub(crate) fn has_tag(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite(_) => ("EXISTS (SELECT 1 FROM json_each(c.tags) WHERE value = ", ")"),
+            Self::Postgres(_) => ("c.tags @> to_jsonb(CAST(", " AS TEXT))"),
+        }
+    }
+
+    /// Lets one registration happen at a time, so that only one can find no user before it. SQLite does so anyway.
+    pub(crate) async fn lock_users(&mut self) -> Result<()> {
+        if let Self::Postgres(t) = self {
+            sqlx::query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE").execute(&mut **t).await?;
+        }
+        Ok(())
+    }
+}

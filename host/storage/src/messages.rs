@@ -1,0 +1,490 @@
+//! Messages of both directions. An outbound row is its own outbox entry until Meta's answer is stored.
+
+use std::collections::HashMap;
+
+use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, ExecutionId, MessageId, Time};
+use serde_json::Value;
+use sqlx::{FromRow, QueryBuilder, types::Json};
+
+use crate::{Page, Result, Tx, db::on};
+
+/// An inbound message to be stored.
+#[derive(Debug, Clone)]
+pub struct NewInbound {
+    /// The bot it was written to.
+    pub bot_id: BotId,
+    /// Who wrote it.
+    pub contact_id: ContactId,
+    /// Meta's id of the number it was written to; empty for messages given by API to a bot without one.
+    pub phone_number_id: String,
+    /// Meta's id of the message; none for messages given by API.
+    pub wamid: Option<String>,
+    /// Meta's id of the message that it answers.
+    pub context_wamid: Option<String>,
+    /// Message type.
+    pub kind: String,
+    /// Text, caption or chosen title.
+    pub text: Option<String>,
+    /// Id of the chosen button or row.
+    pub reply_id: Option<String>,
+    /// The type's own fields.
+    pub content: Value,
+    /// The JSON as received.
+    pub raw: Option<String>,
+    /// When it was written, by Meta's clock.
+    pub timestamp: Time,
+}
+
+/// An outbound message to be stored.
+#[derive(Debug, Clone)]
+pub struct NewOutbound {
+    /// The bot that sends it.
+    pub bot_id: BotId,
+    /// To whom.
+    pub contact_id: ContactId,
+    /// The execution that sends it.
+    pub execution_id: Option<ExecutionId>,
+    /// Meta's id of the number it is sent from.
+    pub phone_number_id: String,
+    /// Message type.
+    pub kind: String,
+    /// The Cloud API object of that type.
+    pub content: Value,
+    /// Its text, for lists and searches.
+    pub text: Option<String>,
+    /// `Queued`, or `Sending` when it goes out as soon as this commit stands, or `Failed` with an `error`.
+    pub status: DeliveryStatus,
+    /// Why it cannot be sent.
+    pub error: Option<Value>,
+}
+
+/// An outbound message that is not settled with Meta.
+#[derive(Debug, Clone)]
+pub struct Unsent {
+    /// Row id; messages of a contact go out in this order.
+    pub id: MessageId,
+    /// The bot that sends it.
+    pub bot_id: BotId,
+    /// To whom.
+    pub contact_id: ContactId,
+    /// The contact's phone, or business-scoped user id where there is none.
+    pub to: Address,
+    /// Meta's id of the number it is sent from.
+    pub phone_number_id: String,
+    /// Message type.
+    pub kind: String,
+    /// The Cloud API object of that type.
+    pub content: Value,
+    /// `Queued` or `Sending`.
+    pub status: DeliveryStatus,
+    /// How often it was handed to HTTP.
+    pub attempts: i64,
+    /// Not before.
+    pub next_attempt_at: Option<Time>,
+}
+
+/// What became of handing a message to Meta.
+#[derive(Debug, Clone)]
+pub enum SendResult {
+    /// Meta took it.
+    Accepted {
+        /// Meta's id of it.
+        wamid: String,
+    },
+    /// To be tried again.
+    Again {
+        /// Not before.
+        at: Time,
+        /// What went wrong.
+        error: Value,
+        /// Whether it may have been sent all the same.
+        ambiguous: bool,
+    },
+    /// Will not be sent.
+    Failed {
+        /// Why.
+        error: Value,
+    },
+}
+
+/// A delivery report about an outbound message.
+#[derive(Debug, Clone)]
+pub struct StatusReport {
+    /// The number it was sent from.
+    pub phone_number_id: String,
+    /// Meta's id of the message.
+    pub wamid: String,
+    /// Our row id, as Meta gave it back.
+    pub message_id: Option<MessageId>,
+    /// The stage reached.
+    pub status: DeliveryStatus,
+    /// When, by Meta's clock.
+    pub at: Time,
+    /// Why it failed.
+    pub error: Option<Value>,
+}
+
+/// A message as listed.
+#[derive(Debug, Clone, FromRow)]
+pub struct MessageRow {
+    /// Row id.
+    #[sqlx(try_from = "i64")]
+    pub id: MessageId,
+    /// The bot.
+    #[sqlx(try_from = "i64")]
+    pub bot_id: BotId,
+    /// The contact.
+    #[sqlx(try_from = "i64")]
+    pub contact_id: ContactId,
+    /// The contact's phone.
+    pub phone: Option<String>,
+    /// The contact's business-scoped user id.
+    pub bsuid: Option<String>,
+    /// The execution that sent it.
+    pub execution_id: Option<i64>,
+    /// `inbound` or `outbound`.
+    pub direction: String,
+    /// Meta's id.
+    pub wamid: Option<String>,
+    /// Meta's id of the message it answers.
+    pub context_wamid: Option<String>,
+    /// Message type.
+    pub r#type: String,
+    /// Text, caption or title.
+    pub text: Option<String>,
+    /// Id of the chosen button or row.
+    pub reply_id: Option<String>,
+    /// The type's own fields.
+    pub content: Json<Value>,
+    /// `received`, or a delivery status.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<Json<Value>>,
+    /// How often it was handed to HTTP.
+    pub attempts: i64,
+    /// How often it was sent again though the first try may have gone out.
+    pub ambiguous: i64,
+    /// When the contact wrote it.
+    pub message_timestamp: Option<Time>,
+    /// When the row was made.
+    pub created_at: Time,
+    /// When each stage was reached.
+    pub sent_at: Option<Time>,
+    /// See `sent_at`.
+    pub delivered_at: Option<Time>,
+    /// See `sent_at`.
+    pub read_at: Option<Time>,
+    /// See `sent_at`.
+    pub failed_at: Option<Time>,
+}
+
+/// Which messages to list.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// Only of this contact: phone in digits, or business-scoped user id.
+    pub contact: Option<String>,
+    /// Only of this direction.
+    pub direction: Option<Direction>,
+}
+
+#[derive(FromRow)]
+struct UnsentRow {
+    id: i64,
+    bot_id: i64,
+    contact_id: i64,
+    phone: Option<String>,
+    bsuid: Option<String>,
+    phone_number_id: String,
+    r#type: String,
+    content: Json<Value>,
+    status: String,
+    attempts: i64,
+    next_attempt_at: Option<Time>,
+}
+
+/// Status word of inbound rows.
+const RECEIVED: &str = "received";
+
+impl Tx {
+    /// Stores inbound messages that are not stored yet, keyed by (phone number id, wamid). Returns, in the order given,
+    /// the new id or `None` for a duplicate. No two of them may have the same key.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_inbound(&mut self, messages: &[NewInbound], now: Time) -> Result<Vec<Option<MessageId>>> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(i64, String, Option<String>)> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO messages (bot_id, contact_id, direction, phone_number_id, wamid, context_wamid, type, text,
+                    reply_id, content, raw, status, status_rank, attempts, ambiguous, message_timestamp, created_at) ");
+            query.push_values(messages, |mut row, m| {
+                row.push_bind(m.bot_id.0)
+                    .push_bind(m.contact_id.0)
+                    .push_bind(Direction::Inbound.as_str())
+                    .push_bind(&m.phone_number_id)
+                    .push_bind(&m.wamid)
+                    .push_bind(&m.context_wamid)
+                    .push_bind(&m.kind)
+                    .push_bind(&m.text)
+                    .push_bind(&m.reply_id)
+                    .push_bind(Json(&m.content))
+                    .push_bind(&m.raw)
+                    .push_bind(RECEIVED)
+                    .push_bind(0_i64)
+                    .push_bind(0_i64)
+                    .push_bind(0_i64)
+                    .push_bind(m.timestamp)
+                    .push_bind(now);
+            });
+            query.push(" ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
+            query.build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        let mut ids: HashMap<(String, Option<String>), Vec<i64>> = HashMap::new();
+        for (id, number, wamid) in rows {
+            ids.entry((number, wamid)).or_default().push(id);
+        }
+        Ok(messages
+            .iter()
+            .map(|m| ids.get_mut(&(m.phone_number_id.clone(), m.wamid.clone())).and_then(Vec::pop).map(MessageId))
+            .collect())
+    }
+
+    /// Stores outbound messages in the order given and returns their ids in that order.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_outbound(&mut self, messages: &[NewOutbound], now: Time) -> Result<Vec<MessageId>> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ids: Vec<i64> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
+                    status, status_rank, error, attempts, ambiguous, created_at, failed_at) ");
+            query.push_values(messages, |mut row, m| {
+                row.push_bind(m.bot_id.0)
+                    .push_bind(m.contact_id.0)
+                    .push_bind(m.execution_id.map(|id| id.0))
+                    .push_bind(Direction::Outbound.as_str())
+                    .push_bind(&m.phone_number_id)
+                    .push_bind(&m.kind)
+                    .push_bind(&m.text)
+                    .push_bind(Json(&m.content))
+                    .push_bind(m.status.as_str())
+                    .push_bind(m.status.rank())
+                    .push_bind(m.error.as_ref().map(Json))
+                    .push_bind(i64::from(m.status == DeliveryStatus::Sending))
+                    .push_bind(0_i64)
+                    .push_bind(now)
+                    .push_bind((m.status == DeliveryStatus::Failed).then_some(now));
+            });
+            query.push(" RETURNING id");
+            query.build_query_scalar().persistent(false).fetch_all(c).await
+        })?;
+        // Ids are handed out in the order of the values, but the answer may come in any.
+        ids.sort_unstable();
+        Ok(ids.into_iter().map(MessageId).collect())
+    }
+
+    /// The messages of these contacts that are not settled with Meta, in order.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unsent(&mut self, contacts: &[ContactId]) -> Result<Vec<Unsent>> {
+        if contacts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<UnsentRow> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.phone_number_id, m.type, m.content, m.status,
+                        m.attempts, m.next_attempt_at
+                 FROM messages m JOIN contacts c ON c.id = m.contact_id
+                 WHERE m.status IN ('queued', 'sending') AND m.contact_id IN (");
+            let mut list = query.separated(", ");
+            for id in contacts {
+                list.push_bind(id.0);
+            }
+            query.push(") ORDER BY m.contact_id, m.id");
+            query.build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Unsent {
+                to: row.phone.map(Address::Phone).or(row.bsuid.map(Address::Bsuid)).unwrap_or(Address::Phone(String::new())),
+                id: row.id.into(),
+                bot_id: row.bot_id.into(),
+                contact_id: row.contact_id.into(),
+                phone_number_id: row.phone_number_id,
+                kind: row.r#type,
+                content: row.content.0,
+                status: DeliveryStatus::parse(&row.status).unwrap_or(DeliveryStatus::Queued),
+                attempts: row.attempts,
+                next_attempt_at: row.next_attempt_at,
+            })
+            .collect())
+    }
+
+    /// Notes that these messages are about to be handed to HTTP. Returns those that still need it: a status report
+    /// may have proven meanwhile that an earlier try went out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_sending(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = on!(self, c => {
+            let mut query = QueryBuilder::new("UPDATE messages SET attempts = attempts + 1, next_attempt_at = NULL,
+                    ambiguous = ambiguous + CASE WHEN status = 'sending' THEN 1 ELSE 0 END, status_rank = ");
+            query.push_bind(DeliveryStatus::Sending.rank()).push(", status = ").push_bind(DeliveryStatus::Sending.as_str());
+            query.push(" WHERE status IN ('queued', 'sending') AND id IN (");
+            let mut list = query.separated(", ");
+            for id in messages {
+                list.push_bind(id.0);
+            }
+            query.push(") RETURNING id");
+            query.build_query_scalar().persistent(false).fetch_all(c).await
+        })?;
+        Ok(ids.into_iter().map(MessageId).collect())
+    }
+
+    /// Stores what became of messages that were handed to HTTP. A delivery that a status report has proven meanwhile
+    /// stays proven.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn store_send_results(&mut self, results: &[(MessageId, SendResult)], now: Time) -> Result<()> {
+        let mut accepted = Vec::new();
+        for (id, result) in results {
+            match result {
+                SendResult::Accepted { wamid } => accepted.push((*id, wamid)),
+                SendResult::Again { at, error, ambiguous } => {
+                    on!(self, c => sqlx::query(
+                        "UPDATE messages SET status = $2, status_rank = $3, next_attempt_at = $4, error = $5
+                         WHERE id = $1 AND status = 'sending'")
+                        .bind(id.0)
+                        .bind(if *ambiguous { DeliveryStatus::Sending.as_str() } else { DeliveryStatus::Queued.as_str() })
+                        .bind(if *ambiguous { DeliveryStatus::Sending.rank() } else { DeliveryStatus::Queued.rank() })
+                        .bind(at).bind(Json(error)).execute(c).await.map(|_| ()))?;
+                }
+                SendResult::Failed { error } => {
+                    let failed = DeliveryStatus::Failed;
+                    on!(self, c => sqlx::query(
+                        "UPDATE messages SET status = $2, status_rank = $3, error = $4, failed_at = $5
+                         WHERE id = $1 AND status IN ('queued', 'sending')")
+                        .bind(id.0).bind(failed.as_str()).bind(failed.rank()).bind(Json(error)).bind(now)
+                        .execute(c).await.map(|_| ()))?;
+                }
+            }
+        }
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        on!(self, c => {
+            let mut query = QueryBuilder::new("UPDATE messages SET error = NULL, wamid = COALESCE(messages.wamid, v.column2), status = CASE WHEN status_rank < ");
+            query.push_bind(DeliveryStatus::Accepted.rank()).push(" THEN ").push_bind(DeliveryStatus::Accepted.as_str());
+            query.push(" ELSE status END, status_rank = CASE WHEN status_rank < ").push_bind(DeliveryStatus::Accepted.rank());
+            query.push(" THEN ").push_bind(DeliveryStatus::Accepted.rank()).push(" ELSE status_rank END FROM (");
+            query.push_values(accepted, |mut row, (id, wamid)| {
+                row.push_bind(id.0).push_bind(wamid);
+            });
+            query.push(") AS v WHERE messages.id = v.column1");
+            query.build().persistent(false).execute(c).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+
+    /// Folds a delivery report into its message; a lower stage never overwrites a higher one, but its time is kept.
+    /// `false` when the message is not ours.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn fold_status(&mut self, report: &StatusReport) -> Result<bool> {
+        let stage = |status| (report.status == status).then_some(report.at);
+        let changed = on!(self, c => sqlx::query(
+            "UPDATE messages SET
+                wamid = COALESCE(wamid, $3),
+                error = CASE WHEN $5 > status_rank THEN $6 ELSE error END,
+                status = CASE WHEN $5 > status_rank THEN $4 ELSE status END,
+                status_rank = CASE WHEN $5 > status_rank THEN $5 ELSE status_rank END,
+                sent_at = COALESCE(sent_at, $7),
+                delivered_at = COALESCE(delivered_at, $8),
+                read_at = COALESCE(read_at, $9),
+                failed_at = COALESCE(failed_at, $10)
+             WHERE phone_number_id = $2 AND direction = 'outbound'
+               AND id = COALESCE((SELECT id FROM messages WHERE phone_number_id = $2 AND wamid = $3),
+                                 (SELECT id FROM messages WHERE id = $1 AND phone_number_id = $2 AND wamid IS NULL))")
+            .bind(report.message_id.map(|id| id.0))
+            .bind(&report.phone_number_id)
+            .bind(&report.wamid)
+            .bind(report.status.as_str())
+            .bind(report.status.rank())
+            .bind(report.error.as_ref().map(Json))
+            .bind(stage(DeliveryStatus::Sent))
+            .bind(stage(DeliveryStatus::Delivered))
+            .bind(stage(DeliveryStatus::Read))
+            .bind(stage(DeliveryStatus::Failed))
+            .execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(changed > 0)
+    }
+
+    /// Messages of a bot, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list_messages(&mut self, bot: BotId, filter: &MessageFilter, limit: i64, skip: i64) -> Result<Page<MessageRow>> {
+        let total: i64 = on!(self, c => {
+            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM messages m JOIN contacts c ON c.id = m.contact_id WHERE m.bot_id = ");
+            query.push_bind(bot.0);
+            if let Some(contact) = &filter.contact {
+                query.push(" AND (c.phone = ").push_bind(contact).push(" OR c.bsuid = ").push_bind(contact).push(")");
+            }
+            if let Some(direction) = filter.direction {
+                query.push(" AND m.direction = ").push_bind(direction.as_str());
+            }
+            query.build_query_scalar().fetch_one(c).await
+        })?;
+        let items = on!(self, c => {
+            let mut query = QueryBuilder::new(MESSAGE_COLUMNS);
+            query.push(" WHERE m.bot_id = ").push_bind(bot.0);
+            if let Some(contact) = &filter.contact {
+                query.push(" AND (c.phone = ").push_bind(contact).push(" OR c.bsuid = ").push_bind(contact).push(")");
+            }
+            if let Some(direction) = filter.direction {
+                query.push(" AND m.direction = ").push_bind(direction.as_str());
+            }
+            query.push(" ORDER BY m.id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
+            query.build_query_as().fetch_all(c).await
+        })?;
+        Ok(Page { items, total })
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn message(&mut self, id: MessageId) -> Result<Option<MessageRow>> {
+        Ok(on!(self, c => {
+            let mut query = QueryBuilder::new(MESSAGE_COLUMNS);
+            query.push(" WHERE m.id = ").push_bind(id.0);
+            query.build_query_as().fetch_optional(c).await
+        })?)
+    }
+
+    /// How often messages were sent again though the first try may have gone out.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_ambiguous(&mut self) -> Result<i64> {
+        Ok(on!(self, c => sqlx::query_scalar(
+            "SELECT CAST(COALESCE(SUM(ambiguous), 0) AS BIGINT) FROM messages").fetch_one(c).await)?)
+    }
+}
+
+const MESSAGE_COLUMNS: &str =
+    "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.execution_id, m.direction, m.wamid, m.context_wamid, m.type,
+        m.text, m.reply_id, m.content, m.status, m.error, m.attempts, m.ambiguous, m.message_timestamp, m.created_at,
+        m.sent_at, m.delivered_at, m.read_at, m.failed_at
+     FROM messages m JOIN contacts c ON c.id = m.contact_id";

@@ -1,0 +1,230 @@
+//! Contacts as webhooks show them: found, made, or brought up to date in one go.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{BotId, ContactId, JsonMap, Time};
+use sqlx::{FromRow, QueryBuilder, types::Json};
+
+use crate::{Error, Result, Tx, db::on};
+
+/// What a webhook tells of the contact behind a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The bot that was written to.
+    pub bot_id: BotId,
+    /// Phone number in digits.
+    pub phone: Option<String>,
+    /// Business-scoped user id.
+    pub bsuid: Option<String>,
+    /// WhatsApp username.
+    pub username: Option<String>,
+    /// Profile name.
+    pub name: Option<String>,
+    /// When the message was written, by Meta's clock.
+    pub at: Time,
+}
+
+#[derive(Debug, Clone, FromRow)]
+struct Known {
+    #[sqlx(try_from = "i64")]
+    id: ContactId,
+    #[sqlx(try_from = "i64")]
+    bot_id: BotId,
+    phone: Option<String>,
+    bsuid: Option<String>,
+    username: Option<String>,
+    name: Option<String>,
+    last_inbound_at: Option<Time>,
+}
+
+#[derive(Default)]
+struct Index {
+    known: Vec<Known>,
+    by_phone: HashMap<(BotId, String), usize>,
+    by_bsuid: HashMap<(BotId, String), usize>,
+}
+
+impl Index {
+    fn add(&mut self, known: Known) {
+        let at = self.known.len();
+        if let Some(phone) = &known.phone {
+            self.by_phone.insert((known.bot_id, phone.clone()), at);
+        }
+        if let Some(bsuid) = &known.bsuid {
+            self.by_bsuid.insert((known.bot_id, bsuid.clone()), at);
+        }
+        self.known.push(known);
+    }
+
+    fn find(&self, sighting: &Sighting) -> Option<usize> {
+        let by_phone = sighting.phone.as_ref().and_then(|phone| self.by_phone.get(&(sighting.bot_id, phone.clone())));
+        let by_bsuid = sighting.bsuid.as_ref().and_then(|bsuid| self.by_bsuid.get(&(sighting.bot_id, bsuid.clone())));
+        by_phone.or(by_bsuid).copied()
+    }
+}
+
+impl Tx {
+    /// Finds or makes the contact of each sighting, in the order given, and brings names, ids and the time of the last
+    /// inbound message up to date. Every sighting must have a phone or a business-scoped user id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn see_contacts(&mut self, sightings: &[Sighting], now: Time) -> Result<Vec<ContactId>> {
+        let mut index = Index::default();
+        for known in self.known_contacts(sightings).await? {
+            index.add(known);
+        }
+        let missing: Vec<&Sighting> = sightings.iter().filter(|s| index.find(s).is_none()).collect();
+        if !missing.is_empty() {
+            for known in self.insert_seen(&missing, now).await? {
+                index.add(known);
+            }
+            // Somebody else made some of them between the look and the insert: look again.
+            let raced: Vec<Sighting> = missing.into_iter().filter(|s| index.find(s).is_none()).cloned().collect();
+            for known in self.known_contacts(&raced).await? {
+                index.add(known);
+            }
+        }
+        let mut ids = Vec::with_capacity(sightings.len());
+        let mut changed: BTreeMap<ContactId, usize> = BTreeMap::new();
+        for sighting in sightings {
+            let at = index.find(sighting).ok_or_else(|| Error::Corrupt("contact vanished while it was seen".into()))?;
+            ids.push(index.known[at].id);
+            let phone_taken = sighting.phone.as_ref().is_some_and(|p| index.by_phone.contains_key(&(sighting.bot_id, p.clone())));
+            let bsuid_taken = sighting.bsuid.as_ref().is_some_and(|b| index.by_bsuid.contains_key(&(sighting.bot_id, b.clone())));
+            let known = &mut index.known[at];
+            let mut touched = false;
+            if known.phone.is_none() && sighting.phone.is_some() && !phone_taken {
+                known.phone.clone_from(&sighting.phone);
+                touched = true;
+            }
+            if known.bsuid.is_none() && sighting.bsuid.is_some() && !bsuid_taken {
+                known.bsuid.clone_from(&sighting.bsuid);
+                touched = true;
+            }
+            if sighting.username.is_some() && known.username != sighting.username {
+                known.username.clone_from(&sighting.username);
+                touched = true;
+            }
+            if sighting.name.is_some() && known.name != sighting.name {
+                known.name.clone_from(&sighting.name);
+                touched = true;
+            }
+            if known.last_inbound_at.is_none_or(|last| last < sighting.at) {
+                known.last_inbound_at = Some(sighting.at);
+                touched = true;
+            }
+            if touched {
+                let known = known.clone();
+                if let Some(phone) = known.phone {
+                    index.by_phone.insert((known.bot_id, phone), at);
+                }
+                if let Some(bsuid) = known.bsuid {
+                    index.by_bsuid.insert((known.bot_id, bsuid), at);
+                }
+                changed.insert(known.id, at);
+            }
+        }
+        let changed: Vec<&Known> = changed.into_values().map(|at| &index.known[at]).collect();
+        self.update_seen(&changed, now).await?;
+        Ok(ids)
+    }
+
+    async fn known_contacts(&mut self, sightings: &[Sighting]) -> Result<Vec<Known>> {
+        let mut phones: BTreeMap<BotId, Vec<&str>> = BTreeMap::new();
+        let mut bsuids: BTreeMap<BotId, Vec<&str>> = BTreeMap::new();
+        for sighting in sightings {
+            if let Some(phone) = &sighting.phone {
+                phones.entry(sighting.bot_id).or_default().push(phone);
+            }
+            if let Some(bsuid) = &sighting.bsuid {
+                bsuids.entry(sighting.bot_id).or_default().push(bsuid);
+            }
+        }
+        if phones.is_empty() && bsuids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<Known> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at FROM contacts WHERE ");
+            let mut first = true;
+            for (column, lists) in [("phone", &phones), ("bsuid", &bsuids)] {
+                for (bot, values) in lists {
+                    query.push(if first { "(bot_id = " } else { " OR (bot_id = " });
+                    first = false;
+                    query.push_bind(bot.0).push(" AND ").push(column).push(" IN (");
+                    let mut list = query.separated(", ");
+                    for value in values {
+                        list.push_bind(*value);
+                    }
+                    query.push("))");
+                }
+            }
+            query.build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        Ok(rows)
+    }
+
+    async fn insert_seen(&mut self, sightings: &[&Sighting], now: Time) -> Result<Vec<Known>> {
+        let mut batch = Index::default();
+        let mut fresh: Vec<&Sighting> = Vec::new();
+        for sighting in sightings {
+            if batch.find(sighting).is_none() {
+                batch.add(Known {
+                    id: ContactId(0),
+                    bot_id: sighting.bot_id,
+                    phone: sighting.phone.clone(),
+                    bsuid: sighting.bsuid.clone(),
+                    username: None,
+                    name: None,
+                    last_inbound_at: None,
+                });
+                fresh.push(sighting);
+            }
+        }
+        let rows: Vec<Known> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO contacts (bot_id, phone, bsuid, username, name, tags, attributes, source, last_inbound_at,
+                    created_at, updated_at) ");
+            query.push_values(fresh, |mut row, s| {
+                row.push_bind(s.bot_id.0)
+                    .push_bind(&s.phone)
+                    .push_bind(&s.bsuid)
+                    .push_bind(&s.username)
+                    .push_bind(&s.name)
+                    .push_bind(Json(Vec::<String>::new()))
+                    .push_bind(Json(JsonMap::new()))
+                    .push_bind("whatsapp")
+                    .push_bind(s.at)
+                    .push_bind(now)
+                    .push_bind(now);
+            });
+            query.push(" ON CONFLICT DO NOTHING RETURNING id, bot_id, phone, bsuid, username, name, last_inbound_at");
+            query.build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        Ok(rows)
+    }
+
+    async fn update_seen(&mut self, contacts: &[&Known], now: Time) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "UPDATE contacts SET phone = v.column2, bsuid = v.column3, username = v.column4, name = v.column5,
+                    last_inbound_at = v.column6, updated_at = v.column7 FROM (");
+            query.push_values(contacts, |mut row, k| {
+                row.push_bind(k.id.0)
+                    .push_bind(&k.phone)
+                    .push_bind(&k.bsuid)
+                    .push_bind(&k.username)
+                    .push_bind(&k.name)
+                    .push_bind(k.last_inbound_at)
+                    .push_bind(now);
+            });
+            query.push(") AS v WHERE contacts.id = v.column1");
+            query.build().persistent(false).execute(c).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+}
