@@ -1,0 +1,40 @@
+//! The conversation machine of ChatBoost.
+//!
+//! A [`Flow`] is compiled once from its definition and shared. [`advance`] takes it, an execution and the cause that
+//! moves the execution, and returns a [`Sprint`]: the changed execution, the steps it took and the messages it wants
+//! sent. When a node needs something from the outside, the execution comes back waiting, with the effect to perform in
+//! it, and is advanced again with the outcome.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: the same inputs give the same sprint.
+
+mod config;
+mod content;
+mod duration;
+mod filling;
+mod flow;
+mod graph;
+mod issues;
+mod limits;
+mod machine;
+mod nodes;
+mod path;
+mod pattern;
+mod refusal;
+mod run;
+mod sprint;
+mod state;
+mod template;
+pub mod triggers;
+mod values;
+mod variables;
+
+pub use flow::{Flow, validate};
+pub use limits::{
+    HTTP_HEADERS, HTTP_RETRIES, HTTP_TIMEOUT_SECONDS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW,
+    PATH_SEGMENTS, PATTERN_BYTES, PATTERN_FUEL, TEMPLATE_FUEL, TEMPLATE_SOURCE_BYTES, WAIT_DAYS,
+};
+pub use machine::{Cause, advance, cancel};
+pub use nodes::NODE_TYPES;
+pub use refusal::Refusal;
+pub use sprint::{Sprint, Step};
+pub use variables::Scope;

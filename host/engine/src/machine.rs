@@ -1,0 +1,112 @@
+//! Moving an execution from one wait to the next.
+
+use domain::{EffectOutcome, Execution, ExecutionStatus, InboundMessage, Time};
+use serde_json::json;
+
+use crate::{
+    flow::Flow,
+    limits::Limits,
+    nodes::Wake,
+    refusal::Refusal,
+    run::{Failure, Next, Run},
+    sprint::{Sprint, Step},
+    variables::Scope,
+};
+
+/// What moves an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// It begins, at its `current_node` or else at the flow's first node. `execution.message` already holds the message
+    /// that triggered it, if one did.
+    Start,
+    /// The contact wrote while it waited for that.
+    Input(InboundMessage),
+    /// Its `wake_at` has come.
+    Timer,
+    /// A person ends the wait now. A timer counts as elapsed; waiting for a message ends by `timeout_path` if there is
+    /// one, else with an empty answer.
+    Resume,
+    /// What became of `execution.effect`.
+    Effect(EffectOutcome),
+}
+
+/// Moves an execution until it waits or ends. Faults of the flow are no errors here: they end the execution as failed.
+///
+/// # Errors
+/// When the execution's status does not allow the cause, or a timer comes before its time. The refusal gives the
+/// execution back unchanged.
+pub fn advance(
+    flow: &Flow,
+    execution: Execution,
+    cause: Cause,
+    scope: &Scope<'_>,
+    limits: &Limits,
+) -> Result<Sprint, Refusal> {
+    let execution = Refusal::check(execution, &cause, scope.now)?;
+    let mut run = Run::new(flow, execution, scope, limits);
+    let mut next = wake(&mut run, cause);
+    loop {
+        next = match next {
+            Ok(Next::Node(index)) => enter(&mut run, index),
+            Ok(Next::Pause) => return Ok(run.pause()),
+            Ok(Next::End) => return Ok(run.end()),
+            Ok(Next::RunOut) => return Ok(run.run_out()),
+            Err(failure) => return Ok(run.fail(failure)),
+        }
+    }
+}
+
+/// Ends an execution that has not ended yet.
+///
+/// # Errors
+/// When it already has.
+pub fn cancel(execution: Execution, reason: &str, now: Time) -> Result<Sprint, Refusal> {
+    let mut execution = Refusal::check_cancel(execution)?;
+    let step = Step {
+        seq: execution.steps,
+        node: None,
+        kind: Step::FLOW.to_owned(),
+        event: "cancelled",
+        detail: json!({"reason": reason}),
+        duration_us: 0,
+    };
+    execution.steps += 1;
+    execution.status = ExecutionStatus::Cancelled;
+    execution.wake_at = None;
+    execution.effect = None;
+    execution.updated_at = now;
+    execution.completed_at = Some(now);
+    Ok(Sprint { execution, steps: vec![step], messages: Vec::new() })
+}
+
+/// Ends the wait, or begins.
+fn wake(run: &mut Run<'_>, cause: Cause) -> Result<Next, Failure> {
+    let wake = match cause {
+        Cause::Start => return start(run),
+        Cause::Input(message) => {
+            run.receive(message);
+            Wake::Input
+        }
+        Cause::Timer => Wake::Timer,
+        Cause::Resume => Wake::Resume,
+        Cause::Effect(outcome) => Wake::Effect(outcome),
+    };
+    let index = run.find_current()?;
+    run.stand_at(index);
+    run.awake();
+    run.flow().node(index).resume(run, wake)
+}
+
+fn start(run: &mut Run<'_>) -> Result<Next, Failure> {
+    if run.execution().current_node.is_some() {
+        return run.find_current().map(Next::Node);
+    }
+    run.started();
+    Ok(Next::Node(Flow::START))
+}
+
+fn enter(run: &mut Run<'_>, index: usize) -> Result<Next, Failure> {
+    run.stand_at(index);
+    run.count_step()?;
+    run.flow().node(index).enter(run)
+}

@@ -1,0 +1,114 @@
+//! `ask`: says something, waits for the contact's next message and keeps it.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::Reader,
+    content::{Content, Sent},
+    duration::Length,
+    nodes::Wake,
+    path::Target,
+    run::{Failure, Next, Run},
+    values,
+};
+
+/// `{message_type, content, store_in, timeout?: {duration, unit}, timeout_path?, next?}`.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    content: Content,
+    store_in: Target,
+    timeout: Option<Length>,
+    timeout_path: Option<usize>,
+    next: Option<usize>,
+}
+
+impl Ask {
+    pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Self> {
+        let content = Content::read(reader);
+        let store_in = reader.required("store_in").and_then(|_| reader.target("store_in"));
+        let timeout = reader.object("timeout").and_then(|mut timeout| {
+            let length = Length::read(&mut timeout);
+            timeout.finish();
+            length
+        });
+        let timeout_path = reader.reference("timeout_path");
+        let next = reader.reference("next");
+        if reader.get("timeout_path").is_some() && reader.get("timeout").is_none() {
+            reader.warning(
+                "unused_path",
+                "timeout_path",
+                "is only taken when a person ends the wait, because there is no `timeout`",
+            );
+        }
+        Some(Self { content: content?, store_in: store_in?, timeout, timeout_path, next })
+    }
+
+    pub(super) fn exits(&self) -> Vec<Option<usize>> {
+        match (&self.timeout, self.timeout_path) {
+            (None, None) => vec![self.next],
+            _ => vec![self.next, self.timeout_path],
+        }
+    }
+
+    pub(super) fn enter(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
+        let kind = self.content.kind();
+        let sent = match self.content.send(run)? {
+            Sent::Yes => Some(kind),
+            Sent::Skipped(reason) => {
+                run.log("message_skipped", json!({"type": kind, "reason": reason}));
+                None
+            }
+        };
+        let until = match &self.timeout {
+            Some(timeout) => Some(run.now() + timeout.get(run)?),
+            None => None,
+        };
+        run.log("asked", json!({"type": sent, "store_in": self.store_in.to_string(), "until": until}));
+        Ok(run.wait_for_input(until))
+    }
+
+    pub(super) fn resume(&self, run: &mut Run<'_>, wake: &Wake) -> Result<Next, Failure> {
+        match wake {
+            Wake::Input => self.answered(run),
+            Wake::Timer => Ok(run.leave("timed_out", "timeout_path", self.timeout_path, Map::new())),
+            Wake::Resume => self.resumed(run),
+            Wake::Effect(_) => wake.unexpected(),
+        }
+    }
+
+    fn answered(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
+        let Some(message) = run.execution().message.clone() else { return Wake::Input.unexpected() };
+        let text = message.text.unwrap_or_default();
+        // What a chosen button or an ordinary text is says its text and id; of other messages one wants to know the type.
+        let plain = ["text", "interactive", "button"].contains(&message.kind.as_str());
+        let kind = (!plain).then(|| Value::from(message.kind.clone()));
+        let mut detail = Map::from_iter([
+            ("type".to_owned(), json!(message.kind)),
+            ("text".to_owned(), values::brief(&json!(text))),
+        ]);
+        if let Some(reply_id) = &message.reply_id {
+            detail.insert("reply_id".to_owned(), values::brief(&json!(reply_id)));
+        }
+        self.store(run, text, message.reply_id.map(Value::from), kind)?;
+        Ok(run.leave("answered", "next", self.next, detail))
+    }
+
+    fn resumed(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
+        let detail = Map::from_iter([("by".to_owned(), json!("resume"))]);
+        if self.timeout_path.is_some() {
+            return Ok(run.leave("timed_out", "timeout_path", self.timeout_path, detail));
+        }
+        self.store(run, String::new(), None, None)?;
+        Ok(run.leave("answered", "next", self.next, detail))
+    }
+
+    /// What an earlier answer left beside the variable goes, so that it is not taken for a part of this one.
+    fn store(&self, run: &mut Run<'_>, text: String, id: Option<Value>, kind: Option<Value>) -> Result<(), Failure> {
+        run.assign(vec![
+            (self.store_in.clone(), Some(text.into())),
+            (self.store_in.beside("_id"), id),
+            (self.store_in.beside("_type"), kind),
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! One sprint under way: what nodes see and what they may do.
+
+use domain::{Effect, Execution, ExecutionStatus, InboundMessage, OutgoingMessage, Time};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    filling::{Filler, Fuel},
+    flow::Flow,
+    limits::Limits,
+    path::{Target, Variable},
+    sprint::{Sprint, Step},
+    state::{self, StateError},
+    template::{Data, Text},
+    values,
+    variables::{Scope, Variables},
+};
+
+/// Where to go after a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// To the node with this index.
+    Node(usize),
+    /// Nowhere: the execution waits.
+    Pause,
+    /// Nowhere: an `end` node was reached.
+    End,
+    /// Nowhere: the way taken leads to no node.
+    RunOut,
+}
+
+/// Why an execution fails: a sentence for people.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A sprint under way.
+pub(crate) struct Run<'a> {
+    flow: &'a Flow,
+    execution: Execution,
+    scope: &'a Scope<'a>,
+    limits: &'a Limits,
+    variables: Variables<'a>,
+    fuel: Fuel,
+    at: Option<usize>,
+    entered: u32,
+    lap_us: i64,
+    steps: Vec<Step>,
+    messages: Vec<OutgoingMessage>,
+}
+
+impl<'a> Run<'a> {
+    /// The beginning of a sprint.
+    pub(crate) fn new(flow: &'a Flow, execution: Execution, scope: &'a Scope<'a>, limits: &'a Limits) -> Self {
+        Self {
+            flow,
+            execution,
+            scope,
+            limits,
+            variables: Variables::new(scope),
+            fuel: Fuel::new(limits),
+            at: None,
+            entered: 0,
+            lap_us: (scope.elapsed_us)(),
+            steps: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+
+    /// The flow it runs.
+    pub(crate) fn flow(&self) -> &'a Flow {
+        self.flow
+    }
+
+    /// The execution as changed so far.
+    pub(crate) fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
+    /// The present.
+    pub(crate) fn now(&self) -> Time {
+        self.scope.now
+    }
+
+    /// IANA name of the bot's time zone.
+    pub(crate) fn timezone(&self) -> &'a str {
+        &self.scope.bot.timezone
+    }
+
+    /// What this sprint may use.
+    pub(crate) fn limits(&self) -> &'a Limits {
+        self.limits
+    }
+
+    /// Index of the node the execution stands at.
+    pub(crate) fn find_current(&self) -> Result<usize, Failure> {
+        let position = self.execution.current_node;
+        position.and_then(|position| self.flow.index_of(position)).ok_or_else(|| {
+            Failure(match position {
+                Some(position) => format!("this version of the flow has no node {position}"),
+                None => "the execution stands at no node".to_owned(),
+            })
+        })
+    }
+
+    /// Makes a node the current one.
+    pub(crate) fn stand_at(&mut self, index: usize) {
+        self.at = Some(index);
+        self.execution.current_node = Some(self.flow.position(index));
+    }
+
+    /// Takes note of one more node entered.
+    pub(crate) fn count_step(&mut self) -> Result<(), Failure> {
+        if self.entered >= self.limits.steps_per_sprint {
+            let most = self.limits.steps_per_sprint;
+            return Err(Failure(format!("the flow went through {most} nodes without waiting; it probably loops")));
+        }
+        self.entered += 1;
+        Ok(())
+    }
+
+    /// The wait is over.
+    pub(crate) fn awake(&mut self) {
+        self.execution.status = ExecutionStatus::Running;
+        self.execution.wake_at = None;
+        self.execution.effect = None;
+    }
+
+    /// From now on `message.*` speaks of this message.
+    pub(crate) fn receive(&mut self, message: InboundMessage) {
+        self.execution.message = Some(message);
+        self.variables.message_changed();
+    }
+
+    /// Fills in a template.
+    pub(crate) fn text(&mut self, field: &str, text: &Text) -> Result<String, Failure> {
+        self.filler().text(text).map_err(|reason| Failure(format!("`{field}`: {reason}")))
+    }
+
+    /// Fills in a JSON value with templates in it.
+    pub(crate) fn json(&mut self, field: &str, data: &Data) -> Result<Value, Failure> {
+        self.filler().json(data).map_err(|reason| Failure(format!("`{field}`: {reason}")))
+    }
+
+    /// Takes note of work that is not a template's.
+    pub(crate) fn burn(&mut self, fuel: u64) -> Result<(), Failure> {
+        self.fuel.burn(fuel).map_err(Failure)
+    }
+
+    /// The value of a variable, none when it is missing.
+    pub(crate) fn lookup(&mut self, variable: &Variable) -> Option<Value> {
+        self.variables.lookup(variable, &self.execution)
+    }
+
+    /// Sets variables, all of them or none. A value of none removes the variable.
+    pub(crate) fn assign(&mut self, changes: Vec<(Target, Option<Value>)>) -> Result<(), StateError> {
+        self.execution.state = state::changed(&self.execution.state, changes, self.limits)?;
+        self.variables.state_changed();
+        Ok(())
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&mut self, message: OutgoingMessage) -> Result<(), Failure> {
+        if self.messages.len() >= self.limits.messages_per_sprint as usize {
+            let most = self.limits.messages_per_sprint;
+            return Err(Failure(format!("the flow sent {most} messages without waiting; it probably loops")));
+        }
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// The number the next step will have.
+    pub(crate) fn next_seq(&self) -> i64 {
+        self.execution.steps
+    }
+
+    /// Writes to the log, for the current node.
+    pub(crate) fn log(&mut self, event: &'static str, detail: Value) {
+        let (node, kind) = match self.at {
+            Some(index) => (Some(self.flow.position(index)), self.flow.node(index).kind().as_str()),
+            None => (None, Step::FLOW),
+        };
+        self.push(node, kind, event, detail);
+    }
+
+    /// Writes to the log and leaves the node by an exit.
+    pub(crate) fn leave(
+        &mut self,
+        event: &'static str,
+        exit: &'static str,
+        to: Option<usize>,
+        mut detail: Map<String, Value>,
+    ) -> Next {
+        detail.insert("exit".to_owned(), exit.into());
+        detail.insert("to".to_owned(), to.map(|index| self.flow.position(index)).into());
+        self.log(event, Value::Object(detail));
+        to.map_or(Next::RunOut, Next::Node)
+    }
+
+    /// Waits for the contact's message.
+    pub(crate) fn wait_for_input(&mut self, until: Option<Time>) -> Next {
+        self.execution.status = ExecutionStatus::WaitingInput;
+        self.execution.wake_at = until;
+        Next::Pause
+    }
+
+    /// Waits for a point in time.
+    pub(crate) fn wait_until(&mut self, until: Time) -> Next {
+        self.execution.status = ExecutionStatus::WaitingTimer;
+        self.execution.wake_at = Some(until);
+        Next::Pause
+    }
+
+    /// Waits for the outcome of a call to the outside.
+    pub(crate) fn wait_for_effect(&mut self, effect: Effect) -> Next {
+        self.execution.status = ExecutionStatus::WaitingEffect;
+        self.execution.effect = Some(effect);
+        Next::Pause
+    }
+
+    /// Logs the beginning.
+    pub(crate) fn started(&mut self) {
+        let detail = match &self.execution.message {
+            Some(message) => json!({"message_id": message.id}),
+            None => json!({}),
+        };
+        self.push(None, Step::FLOW, "started", detail);
+    }
+
+    /// The sprint of an execution that now waits.
+    pub(crate) fn pause(self) -> Sprint {
+        self.finish()
+    }
+
+    /// The sprint of an execution that reached an `end` node, which logged it.
+    pub(crate) fn end(mut self) -> Sprint {
+        self.close(ExecutionStatus::Completed);
+        self.finish()
+    }
+
+    /// The sprint of an execution that ran out of nodes.
+    pub(crate) fn run_out(mut self) -> Sprint {
+        self.push(None, Step::FLOW, "completed", json!({}));
+        self.close(ExecutionStatus::Completed);
+        self.finish()
+    }
+
+    /// The sprint of an execution that cannot go on.
+    pub(crate) fn fail(mut self, failure: Failure) -> Sprint {
+        let reason = match self.at {
+            Some(index) => {
+                let kind = self.flow.node(index).kind().as_str();
+                format!("node {} ({kind}): {}", self.flow.position(index), failure.0)
+            }
+            None => failure.0,
+        };
+        let reason = values::cut(&reason, values::REASON_CHARS);
+        self.log("failed", json!({"reason": reason}));
+        self.execution.error = Some(reason);
+        self.close(ExecutionStatus::Failed);
+        self.finish()
+    }
+
+    fn filler(&mut self) -> Filler<'_> {
+        Filler {
+            templates: self.flow.templates(),
+            context: self.variables.context(&self.execution),
+            limits: self.limits,
+            fuel: &mut self.fuel,
+        }
+    }
+
+    fn close(&mut self, status: ExecutionStatus) {
+        self.execution.status = status;
+        self.execution.wake_at = None;
+        self.execution.effect = None;
+        self.execution.completed_at = Some(self.scope.now);
+    }
+
+    fn finish(mut self) -> Sprint {
+        self.execution.updated_at = self.scope.now;
+        Sprint { execution: self.execution, steps: self.steps, messages: self.messages }
+    }
+
+    fn push(&mut self, node: Option<i64>, kind: &str, event: &'static str, detail: Value) {
+        let now_us = (self.scope.elapsed_us)();
+        let duration_us = (now_us - self.lap_us).max(0);
+        self.lap_us = now_us;
+        let seq = self.execution.steps;
+        self.execution.steps += 1;
+        self.steps.push(Step { seq, node, kind: kind.to_owned(), event, detail, duration_us });
+    }
+}

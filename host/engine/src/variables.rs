@@ -1,0 +1,178 @@
+//! What templates and conditions can see.
+
+use std::cell::OnceCell;
+
+use chrono::SecondsFormat;
+use domain::{BotInfo, Contact, Execution, FlowInfo, InboundMessage, Time};
+use minijinja::value::Serde;
+use serde_json::{Value, json};
+
+use crate::path::{Root, Variable};
+
+/// What surrounds an execution while it is advanced.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The bot, for `bot.*`; its time zone also decides what a local time means.
+    pub bot: &'a BotInfo,
+    /// The flow, for `flow.*`.
+    pub flow: &'a FlowInfo,
+    /// The contact, for `contact.*`.
+    pub contact: &'a Contact,
+    /// The present. It stands still during a sprint.
+    pub now: Time,
+    /// A stopwatch in microseconds that never runs backwards; measures how long steps take and nothing else.
+    pub elapsed_us: &'a dyn Fn() -> i64,
+}
+
+impl std::fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope")
+            .field("bot", &self.bot.id)
+            .field("flow", &self.flow.id)
+            .field("contact", &self.contact.id)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The variables of one sprint, converted only when something asks for them.
+pub(crate) struct Variables<'a> {
+    scope: &'a Scope<'a>,
+    fixed: OnceCell<Fixed>,
+    context: Option<minijinja::Value>,
+}
+
+/// What does not change during a sprint.
+struct Fixed {
+    contact: Value,
+    bot: Value,
+    flow: Value,
+    now: Value,
+    converted: Vec<(&'static str, minijinja::Value)>,
+}
+
+impl<'a> Variables<'a> {
+    /// The variables of a sprint that begins.
+    pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
+        Self { scope, fixed: OnceCell::new(), context: None }
+    }
+
+    /// To be told when the execution's state was changed.
+    pub(crate) fn state_changed(&mut self) {
+        self.context = None;
+    }
+
+    /// To be told when the execution got a message.
+    pub(crate) fn message_changed(&mut self) {
+        self.context = None;
+    }
+
+    /// All variables in the template engine's form. Cheap to clone.
+    pub(crate) fn context(&mut self, execution: &Execution) -> minijinja::Value {
+        if let Some(context) = &self.context {
+            return context.clone();
+        }
+        let state = (Root::State.name(), minijinja::Value::from(Serde(&execution.state)));
+        let message = (Root::Message.name(), minijinja::Value::from(Serde(message(execution.message.as_ref()))));
+        let context = minijinja::Value::from_pairs(self.fixed().converted.iter().cloned().chain([state, message]));
+        self.context = Some(context.clone());
+        context
+    }
+
+    /// The value of a variable, none when it is missing.
+    pub(crate) fn lookup(&self, variable: &Variable, execution: &Execution) -> Option<Value> {
+        let way = &variable.segments;
+        let found = match variable.root {
+            Root::State => {
+                let Some((first, rest)) = way.split_first() else {
+                    return Some(Value::Object(execution.state.clone()));
+                };
+                walk(execution.state.get(first)?, rest)
+            }
+            Root::Message => return walk(&message(execution.message.as_ref()), way).cloned(),
+            Root::Contact => walk(&self.fixed().contact, way),
+            Root::Bot => walk(&self.fixed().bot, way),
+            Root::Flow => walk(&self.fixed().flow, way),
+            Root::Now => walk(&self.fixed().now, way),
+        };
+        found.cloned()
+    }
+
+    fn fixed(&self) -> &Fixed {
+        self.fixed.get_or_init(|| {
+            let contact = contact(self.scope.contact);
+            let bot = json!({
+                "id": self.scope.bot.id, "name": self.scope.bot.name, "timezone": self.scope.bot.timezone
+            });
+            let flow = json!({
+                "id": self.scope.flow.id, "name": self.scope.flow.name, "version": self.scope.flow.version
+            });
+            let now = Value::String(local(self.scope.now, &self.scope.bot.timezone));
+            let converted = [(Root::Contact, &contact), (Root::Bot, &bot), (Root::Flow, &flow), (Root::Now, &now)]
+                .map(|(root, value)| (root.name(), minijinja::Value::from(Serde(value))))
+                .into();
+            Fixed { contact, bot, flow, now, converted }
+        })
+    }
+}
+
+/// RFC 3339 with whole seconds, in the bot's time zone: what a person there would read off a clock.
+fn local(now: Time, timezone: &str) -> String {
+    match timezone.parse::<chrono_tz::Tz>() {
+        Ok(zone) => now.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true),
+        Err(_) => now.to_rfc3339_opts(SecondsFormat::Secs, true),
+    }
+}
+
+/// Fields that are not known are left out rather than null, so that `default("…")` works on them.
+fn contact(contact: &Contact) -> Value {
+    let first_name = filled(contact.first_name.as_deref())
+        .or_else(|| contact.name.as_deref().and_then(|name| name.split_whitespace().next()));
+    without_nulls(json!({
+        "id": contact.id,
+        "phone": contact.phone,
+        "bsuid": contact.bsuid,
+        "username": contact.username,
+        "name": contact.name,
+        "first_name": first_name,
+        "last_name": contact.last_name,
+        "email": contact.email,
+        "language": contact.language,
+        "timezone": contact.timezone,
+        "tags": contact.tags,
+        "attributes": contact.attributes,
+        "source": contact.source,
+        "created_at": contact.created_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    }))
+}
+
+fn message(message: Option<&InboundMessage>) -> Value {
+    let Some(message) = message else { return json!({}) };
+    without_nulls(json!({
+        "id": message.id,
+        "type": message.kind,
+        "text": message.text,
+        "reply_id": message.reply_id,
+        "content": message.content,
+        "timestamp": message.timestamp.to_rfc3339_opts(SecondsFormat::Secs, true),
+    }))
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, member| !member.is_null());
+    }
+    value
+}
+
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+fn walk<'v>(from: &'v Value, way: &[String]) -> Option<&'v Value> {
+    way.iter().try_fold(from, |at, segment| match at {
+        Value::Object(members) => members.get(segment),
+        Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
