@@ -1,0 +1,107 @@
+//! Reading Meta's answers.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    ANSWER_BYTES_MAX,
+    error::{SendError, reason},
+};
+use crate::errors::GraphError;
+
+/// Meta took a message. That is no delivery yet: statuses follow by webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id that statuses will name.
+    pub wamid: String,
+    /// The recipient as Meta knows them, in digits; may differ from the number sent to, and is what they will write
+    /// from. Absent when sent to a business-scoped user id.
+    pub wa_id: Option<String>,
+    /// The recipient's business-scoped user id, where Meta tells it.
+    pub bsuid: Option<String>,
+    /// `accepted`, `held_for_quality_assessment` or `paused`; templates only.
+    pub message_status: Option<String>,
+}
+
+/// What Meta says of a phone number. All but the id may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NumberInfo {
+    /// Phone number id.
+    pub id: String,
+    /// The number as Meta displays it.
+    #[serde(default)]
+    pub display_phone_number: Option<String>,
+    /// The name people see.
+    #[serde(default)]
+    pub verified_name: Option<String>,
+    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
+    #[serde(default)]
+    pub quality_rating: Option<String>,
+    /// How fast it may send.
+    #[serde(default)]
+    pub throughput: Option<Throughput>,
+}
+
+/// A number's throughput.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Throughput {
+    /// `STANDARD` (80 messages a second) or `HIGH` (1000).
+    pub level: String,
+}
+
+impl Accepted {
+    /// `None` when no message is named.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(bytes).ok()?;
+        let at = |pointer: &str| {
+            body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        Some(Self {
+            wamid: at("/messages/0/id")?,
+            wa_id: at("/contacts/0/wa_id"),
+            bsuid: at("/contacts/0/user_id"),
+            message_status: at("/messages/0/message_status"),
+        })
+    }
+}
+
+impl NumberInfo {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// Performs a request. `Ok` is the status and body of a success.
+pub(super) async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
+    let mut response = request.send().await.map_err(SendError::from_transport)?;
+    let status = response.status();
+    let mut bytes = Vec::new();
+    let broken = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > ANSWER_BYTES_MAX => break Some("too long".to_owned()),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) => break Some(reason(&error)),
+        }
+    };
+    let http_status = status.as_u16();
+    match broken {
+        None if status.is_success() => Ok((http_status, bytes)),
+        None => Err(refusal(&bytes, http_status)),
+        Some(reason) if status.is_success() => Err(SendError::Unknown(format!("the answer broke off: {reason}"))),
+        Some(_) => Err(refusal(&[], http_status)),
+    }
+}
+
+/// An answer that is no success.
+fn refusal(bytes: &[u8], http_status: u16) -> SendError {
+    if let Some(error) = GraphError::parse(bytes, http_status) {
+        return SendError::Refused(error);
+    }
+    match http_status {
+        // The gateway gave up waiting for what is behind it, which may have acted all the same.
+        504 => SendError::Unknown("HTTP status 504 from a gateway".into()),
+        429 | 500.. => SendError::Unavailable { http_status },
+        _ => SendError::Malformed { http_status, reason: "the answer is no error of the Graph API".into() },
+    }
+}

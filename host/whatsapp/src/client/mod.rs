@@ -1,0 +1,172 @@
+//! The HTTP client of the Cloud API.
+
+mod answer;
+mod error;
+
+use std::{
+    fmt,
+    sync::{Arc, Once},
+    time::Duration,
+};
+
+use reqwest::{Method, Url, redirect};
+use serde_json::Value;
+
+use crate::send;
+
+pub use answer::{Accepted, NumberInfo, Throughput};
+pub use error::{BuildError, SendError};
+
+/// The most bytes of an answer that are read. Meta's are below a kilobyte.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// How long an unused connection is kept. Shorter than servers usually keep theirs, so that a request seldom meets a
+/// connection that the other side is just closing: its fate would be unknown.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How the client behaves. The default is right for Meta.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// For a whole request, from connecting to the answer's last byte.
+    pub timeout: Duration,
+    /// For connecting.
+    pub connect_timeout: Duration,
+    /// Unused connections kept per host.
+    pub idle_connections: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(10), idle_connections: 64 }
+    }
+}
+
+/// Speaks to the Graph API. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// Base and version, without a slash at the end.
+    root: Arc<str>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for `{base_url}/{version}/…`, e.g. `https://graph.facebook.com` and `v22.0`. Plain http is allowed,
+    /// for stand-ins of Meta.
+    ///
+    /// # Errors
+    /// When the base is no http(s) URL, the version is empty or not one path segment, or TLS cannot be set up.
+    pub fn new(base_url: &str, version: &str) -> Result<Self, BuildError> {
+        Self::with_options(base_url, version, &Options::default())
+    }
+
+    /// [`Self::new`] with other time-outs or another pool.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes the client for Meta")]
+    pub fn with_options(base_url: &str, version: &str, options: &Options) -> Result<Self, BuildError> {
+        let base = Url::parse(base_url.trim()).map_err(|error| BuildError::BaseUrl(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
+            return Err(BuildError::BaseUrl("must be an http or https URL without query".into()));
+        }
+        if !is_segment(version) {
+            return Err(BuildError::Version);
+        }
+        install_tls();
+        let mut builder = reqwest::Client::builder();
+        if base.scheme() == "http" {
+            // Spares loading the system's certificates, of which small containers have none.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder
+            .timeout(options.timeout)
+            .connect_timeout(options.connect_timeout)
+            .pool_max_idle_per_host(options.idle_connections)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            // A redirect would carry the token elsewhere; Meta sends none.
+            .redirect(redirect::Policy::none())
+            // Where messages go is configured, not picked up from the environment.
+            .no_proxy()
+            .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| BuildError::Tls(error::reason(&error)))?;
+        Ok(Self { http, root: format!("{}/{version}", base.as_str().trim_end_matches('/')).into() })
+    }
+
+    /// Sends one message; `body` as made by [`send::request`]. Tries once: there is no idempotency key at Meta, so
+    /// trying again is a decision of the outbox.
+    ///
+    /// # Errors
+    /// Says whether the message may have been sent ([`SendError::may_have_been_sent`]) and what to do about it
+    /// ([`SendError::verdict`]).
+    pub async fn send(&self, phone_number_id: &str, token: &str, body: &Value) -> Result<Accepted, SendError> {
+        let (status, bytes) = self.post_message(phone_number_id, token, body).await?;
+        Accepted::parse(&bytes)
+            .ok_or_else(|| SendError::Malformed { http_status: status, reason: "the answer names no message".into() })
+    }
+
+    /// Marks an inbound message and those before it as read, and with `typing` shows that an answer is coming.
+    ///
+    /// # Errors
+    /// As [`Self::send`]. Doing it twice does no harm.
+    pub async fn mark_read(
+        &self,
+        phone_number_id: &str,
+        token: &str,
+        wamid: &str,
+        typing: bool,
+    ) -> Result<(), SendError> {
+        self.post_message(phone_number_id, token, &send::mark_read(wamid, typing)).await.map(|_| ())
+    }
+
+    /// Asks Meta about a number: the check that id and token belong together.
+    ///
+    /// # Errors
+    /// As [`Self::send`]. Asking twice does no harm.
+    pub async fn number(&self, phone_number_id: &str, token: &str) -> Result<NumberInfo, SendError> {
+        let fields = "?fields=id,display_phone_number,verified_name,quality_rating,throughput";
+        let request = self.request(Method::GET, phone_number_id, fields, token)?;
+        let (status, bytes) = answer::read(request).await?;
+        NumberInfo::parse(&bytes)
+            .ok_or_else(|| SendError::Malformed { http_status: status, reason: "the answer names no number".into() })
+    }
+
+    async fn post_message(&self, id: &str, token: &str, body: &Value) -> Result<(u16, Vec<u8>), SendError> {
+        answer::read(self.request(Method::POST, id, "/messages", token)?.json(body)).await
+    }
+
+    fn request(&self, method: Method, id: &str, rest: &str, token: &str) -> Result<reqwest::RequestBuilder, SendError> {
+        // Both come from a bot's owner: neither may reach another path or smuggle a header.
+        if !is_segment(id) {
+            return Err(SendError::Invalid("the phone number id is not one".into()));
+        }
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(SendError::Invalid("the access token is empty or holds characters no token has".into()));
+        }
+        Ok(self.http.request(method, format!("{}/{id}{rest}", self.root)).bearer_auth(token))
+    }
+}
+
+/// Whether a text is safe as one segment of a path.
+fn is_segment(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        && !text.starts_with('.')
+}
+
+/// Chooses the cryptography of TLS for the process, unless something did before. For whoever else makes HTTP clients
+/// in this process; [`Client::new`] calls it by itself. May be called any number of times.
+pub fn install_tls() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error only says that a provider is installed already, which serves as well.
+        let _already = rustls::crypto::ring::default_provider().install_default();
+    });
+}
