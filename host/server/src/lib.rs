@@ -1,0 +1,20 @@
+//! The ChatBoost server.
+//!
+//! [`config`] is what the operator wants, [`app::App`] everything long-lived, [`http`] the API, [`work`] what goes on in
+//! the background. [`running`] starts and stops it all; [`cli`] is the program.
+
+pub mod app;
+mod changes;
+pub mod cli;
+pub mod config;
+mod credentials;
+pub mod egress;
+mod host;
+pub mod http;
+mod ingest;
+mod metrics;
+mod outbox;
+mod runner;
+pub mod running;
+pub mod secrets;
+pub mod work;

@@ -1,0 +1,42 @@
+//! Everything long-lived that a request may use.
+
+use std::sync::Arc;
+
+use domain::Clock;
+use storage::Db;
+
+use crate::{
+    config::Config,
+    http::auth::Passwords,
+    secrets::Secrets,
+    work::{StartError, Work},
+};
+
+/// Everything long-lived that a request may use. Shared by all of them as `Arc<App>`.
+#[derive(Debug)]
+pub struct App {
+    /// What the operator wants.
+    pub config: Config,
+    /// Where everything is kept.
+    pub db: Db,
+    /// The only source of the present time.
+    pub clock: Arc<dyn Clock>,
+    /// What hangs on the secret key.
+    pub secrets: Secrets,
+    /// Hashes passwords off the async threads, a few at once.
+    pub passwords: Passwords,
+    /// What goes on in the background.
+    pub work: Work,
+}
+
+impl App {
+    /// Puts the parts together and starts the background work. The database is open and migrated.
+    ///
+    /// # Errors
+    /// When there is no secret key and none can be made, the database refuses, or an HTTP client cannot be made.
+    pub async fn start(config: Config, db: Db, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let secrets = Secrets::open(&config)?;
+        let work = Work::start(&db, &clock, &config, &secrets).await?;
+        Ok(Self { passwords: Passwords::new(), secrets, config, db, clock, work })
+    }
+}

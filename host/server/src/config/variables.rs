@@ -1,0 +1,42 @@
+//! Every variable there is.
+
+/// A variable of the environment or of `.env`.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What `.env.example` shows: the default, or an example where there is none.
+    pub example: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+const fn variable(name: &'static str, example: &'static str, help: &'static str) -> Variable {
+    Variable { name, example, help }
+}
+
+/// All variables, in the order of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    variable("ENVIRONMENT", "development", "development | production; production refuses to start without its secrets"),
+    variable("DEBUG", "true", "log more than usual"),
+    variable("HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all"),
+    variable("PORT", "8000", "port to listen on"),
+    variable("DATA_DIR", "./data", "where files are kept"),
+    variable("DATABASE_URL", "sqlite+aiosqlite:///./chatboost.db", "sqlite:… or postgres://…; without it a file in DATA_DIR"),
+    variable("SECRET_KEY", "your-secret-key-here", "signs tokens and seals secrets; generated into DATA_DIR in development"),
+    variable("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "how long a login lasts"),
+    variable("REGISTRATION", "open", "open | closed; the first user may always register"),
+    variable("WHATSAPP_ACCESS_TOKEN", "your-whatsapp-access-token-here", "for bots that have none of their own"),
+    variable("WHATSAPP_PHONE_NUMBER_ID", "your-phone-number-id-here", "for the one bot that has none of its own"),
+    variable("WHATSAPP_BUSINESS_ACCOUNT_ID", "your-business-account-id-here", "for bots that have none of their own"),
+    variable("WHATSAPP_WEBHOOK_VERIFY_TOKEN", "your-webhook-verify-token-here", "what Meta says in the webhook handshake"),
+    variable("WHATSAPP_APP_SECRET", "your-app-secret-here", "what webhooks are signed with"),
+    variable("WHATSAPP_API_VERSION", "v22.0", "version of the Cloud API"),
+    variable("WHATSAPP_API_BASE_URL", "https://graph.facebook.com", "where the Cloud API is"),
+    variable("WHATSAPP_MESSAGES_PER_SECOND", "80", "per number; 0 = no pacing"),
+    variable("WHATSAPP_PAIR_PACING", "true", "keep to Meta's pace per contact"),
+    variable("WHATSAPP_UNKNOWN_SEND_SECONDS", "20", "how long a send without an answer waits for a status before it is tried again"),
+    variable("EGRESS_ALLOW", "", "comma-separated internal hosts or networks that flows may call"),
+    variable("LOG_FORMAT", "pretty", "pretty | json"),
+    variable("RUST_LOG", "", "log filter, e.g. info,server=debug"),
+];

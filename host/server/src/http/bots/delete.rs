@@ -1,0 +1,33 @@
+//! `DELETE /bots/{bot_id}`
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::BotId;
+
+use crate::{
+    app::App,
+    http::{
+        auth::CurrentUser,
+        id::Id,
+        problem::{Problem, Result},
+    },
+};
+
+/// Delete a bot with its flows, triggers, contacts, messages and executions.
+#[utoipa::path(
+    delete, path = "/bots/{bot_id}", tag = "bots", operation_id = "delete_bot",
+    params(("bot_id" = i64, Path)), responses((status = NO_CONTENT))
+)]
+pub(in crate::http) async fn delete(
+    State(app): State<Arc<App>>,
+    current: CurrentUser,
+    Id(id): Id<BotId>,
+) -> Result<StatusCode> {
+    let mut tx = app.db.begin().await?;
+    if !tx.delete_bot(current.id, id).await? {
+        return Err(Problem::not_found("bot"));
+    }
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,39 @@
+//! The HTTP API. [`router`] shows every route on one page; each endpoint is a file of its own.
+
+pub mod auth;
+pub mod body;
+mod bots;
+mod boundary;
+mod contacts;
+mod docs;
+mod executions;
+mod flows;
+mod health;
+mod id;
+mod nodes;
+pub mod openapi;
+mod page;
+pub mod problem;
+mod router;
+mod slashes;
+mod templates;
+mod triggers;
+mod whatsapp;
+
+use std::{future::Future, io};
+
+use tokio::net::TcpListener;
+
+pub use router::{described, router};
+
+/// Answers requests until `stop` comes, then lets those in progress finish.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}

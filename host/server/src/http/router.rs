@@ -1,0 +1,90 @@
+//! Every route on one page. A path is written here as the handler's description says it, which is how the API
+//! documentation cannot miss one; a trailing slash is optional on all of them.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    auth, boundary, bots, contacts, docs, executions, flows, health, nodes, openapi, problem, slashes::Slashes, templates, triggers,
+    whatsapp,
+};
+use crate::app::App;
+
+/// All endpoints with their description. Whoever adds an endpoint adds it here.
+fn endpoints() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(health::live::live))
+        .routes(routes!(health::ready::ready))
+        .routes(routes!(health::metrics::metrics))
+        // Accounts
+        .routes(routes!(auth::register::register))
+        .routes(routes!(auth::token::token))
+        .routes(routes!(auth::me::me))
+        .routes(routes!(auth::users::users))
+        .routes(routes!(auth::api_keys::create, auth::api_keys::list))
+        .routes(routes!(auth::api_keys::delete))
+        // Bots and what they run
+        .routes(routes!(bots::create::create, bots::list::list))
+        .routes(routes!(bots::get::get, bots::update::update, bots::delete::delete))
+        .routes(routes!(flows::create::create, flows::list::list))
+        .routes(routes!(flows::get::get, flows::update::update, flows::delete::delete))
+        .routes(routes!(flows::validate::validate))
+        .routes(routes!(flows::publish::publish))
+        .routes(routes!(flows::versions::versions))
+        .routes(routes!(nodes::create::create, nodes::list::list))
+        .routes(routes!(nodes::get::get, nodes::update::update, nodes::delete::delete))
+        .routes(routes!(templates::create::create, templates::list::list))
+        .routes(routes!(templates::get::get, templates::delete::delete))
+        .routes(routes!(templates::instantiate::instantiate))
+        // Contacts
+        .routes(routes!(contacts::create::create, contacts::list::list))
+        .routes(routes!(contacts::get::get, contacts::update::update, contacts::delete::delete))
+        // Triggers
+        .routes(routes!(triggers::create::create, triggers::list::list))
+        .routes(routes!(triggers::of_bot::of_bot))
+        .routes(routes!(triggers::get::get, triggers::update::update, triggers::delete::delete))
+        .routes(routes!(triggers::switch::activate))
+        .routes(routes!(triggers::switch::deactivate))
+        .routes(routes!(triggers::test::test))
+        // Executions
+        .routes(routes!(executions::execute::execute))
+        .routes(routes!(executions::of_contact::of_contact))
+        .routes(routes!(executions::get::get))
+        .routes(routes!(executions::resume::resume))
+        .routes(routes!(executions::cancel::cancel))
+        .routes(routes!(executions::input::input))
+        .routes(routes!(executions::logs::logs))
+        // WhatsApp
+        .routes(routes!(whatsapp::verify::verify, whatsapp::receive::receive))
+        .routes(routes!(whatsapp::messages::messages))
+        .routes(routes!(whatsapp::send::text::text))
+        .routes(routes!(whatsapp::send::template::template))
+        .routes(routes!(whatsapp::send::media::media))
+        .routes(routes!(whatsapp::send::interactive::interactive))
+}
+
+/// The description of the API, complete.
+pub fn described() -> OpenApi {
+    let mut description = endpoints().into_openapi();
+    openapi::complete(&mut description);
+    description
+}
+
+/// The whole service.
+pub fn router(app: &Arc<App>) -> Router {
+    let description = described();
+    let slashes = Slashes::of(&description);
+    let (endpoints, _) = endpoints().split_for_parts();
+    let routes = endpoints
+        .with_state(Arc::clone(app))
+        .route("/problems/{slug}", get(problem::page))
+        .merge(docs::routes(description))
+        .fallback(boundary::unknown_route)
+        .method_not_allowed_fallback(boundary::unknown_method)
+        .layer(middleware::from_fn(boundary::guard));
+    // Paths are straightened before routes are looked up, so this stands around the router and not in it.
+    Router::new().fallback_service(routes).layer(middleware::from_fn_with_state(slashes, super::slashes::straighten))
+}

@@ -1,0 +1,33 @@
+//! `DELETE /bots/templates/{template_id}`
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::TemplateId;
+
+use crate::{
+    app::App,
+    http::{
+        auth::CurrentUser,
+        id::Id,
+        problem::{Problem, Result},
+    },
+};
+
+/// Delete a template. Flows made from it stay.
+#[utoipa::path(
+    delete, path = "/bots/templates/{template_id}", tag = "templates", operation_id = "delete_template",
+    params(("template_id" = i64, Path)), responses((status = NO_CONTENT))
+)]
+pub(in crate::http) async fn delete(
+    State(app): State<Arc<App>>,
+    current: CurrentUser,
+    Id(id): Id<TemplateId>,
+) -> Result<StatusCode> {
+    let mut tx = app.db.begin().await?;
+    if !tx.delete_template(current.id, id).await? {
+        return Err(Problem::not_found("template"));
+    }
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

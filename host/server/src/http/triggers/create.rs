@@ -1,0 +1,42 @@
+//! `POST /triggers/`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use domain::BotId;
+
+use super::{TriggerView, input};
+use crate::{
+    app::App,
+    http::{
+        auth::CurrentUser,
+        body::Body,
+        problem::{Problem, Result},
+    },
+};
+
+/// Make a trigger.
+#[utoipa::path(
+    post, path = "/triggers/", tag = "triggers", operation_id = "create_trigger", request_body = input::TriggerInput,
+    responses((status = CREATED, body = TriggerView), (status = NOT_FOUND, description = "No such bot or flow"))
+)]
+pub(in crate::http) async fn create(
+    State(app): State<Arc<App>>,
+    current: CurrentUser,
+    mut body: Body,
+) -> Result<(StatusCode, Json<TriggerView>)> {
+    let bot: Option<BotId> = body.id("bot_id").needed();
+    let mut fields = input::blank();
+    input::read(&mut body, &mut fields, true);
+    body.finish()?;
+    let mut tx = app.db.begin().await?;
+    let bot = match bot {
+        Some(id) => tx.claim_bot(current.id, id).await?,
+        None => None,
+    };
+    let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
+    input::check_flow(&mut tx, current.id, bot.id, fields.flow_id).await?;
+    let trigger = tx.create_trigger(bot.id, &fields, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(trigger.into())))
+}

@@ -1,0 +1,41 @@
+//! `PUT /triggers/{trigger_id}`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use domain::TriggerId;
+
+use super::{TriggerView, input};
+use crate::{
+    app::App,
+    http::{
+        auth::CurrentUser,
+        body::Body,
+        id::Id,
+        problem::{Problem, Result},
+    },
+};
+
+/// Change a trigger. What is absent stays as it is.
+#[utoipa::path(
+    put, path = "/triggers/{trigger_id}", tag = "triggers", operation_id = "update_trigger",
+    params(("trigger_id" = i64, Path)), request_body = input::TriggerInput,
+    responses((status = OK, body = TriggerView))
+)]
+pub(in crate::http) async fn update(
+    State(app): State<Arc<App>>,
+    current: CurrentUser,
+    Id(id): Id<TriggerId>,
+    mut body: Body,
+) -> Result<Json<TriggerView>> {
+    let mut tx = app.db.begin().await?;
+    let trigger = tx.claim_trigger(current.id, id).await?.ok_or_else(|| Problem::not_found("trigger"))?;
+    let mut fields = trigger.fields();
+    input::stays_in(&mut body, trigger.bot_id);
+    input::read(&mut body, &mut fields, false);
+    body.finish()?;
+    input::check_flow(&mut tx, current.id, trigger.bot_id, fields.flow_id).await?;
+    let trigger = tx.update_trigger(id, &fields, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Json(trigger.into()))
+}

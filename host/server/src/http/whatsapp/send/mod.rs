@@ -1,0 +1,84 @@
+//! Sending by API: the message is stored, then sent, and the answer tells how far it got within a few seconds.
+
+pub(in crate::http) mod interactive;
+pub(in crate::http) mod media;
+pub(in crate::http) mod template;
+pub(in crate::http) mod text;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, http::StatusCode};
+use domain::{Address, BotId, OutgoingMessage, UserId};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use whatsapp::limits::{self, Templates};
+
+use crate::{
+    app::App,
+    http::{
+        body::Body,
+        problem::{Kind, Problem, Result},
+    },
+};
+
+/// How long to wait for Meta's answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far a message got.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct SendView {
+    /// Row id, as in the message history.
+    id: i64,
+    /// Meta's id, once it took the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whatsapp_message_id: Option<String>,
+    /// `accepted` or a later stage; `queued` while the message is paced or retried.
+    status: String,
+}
+
+/// Reads `to`: a phone number, or a business-scoped user id.
+fn read_to(body: &mut Body) -> Option<Address> {
+    body.text("to").and_then(|text| Address::parse(&text).map_err(|error| error.to_string())).needed()
+}
+
+/// Checks the message against the limits of the Cloud API; faults point into the object under `prefix`.
+fn check(body: &mut Body, prefix: &str, message: &OutgoingMessage) {
+    if body.is_sound() {
+        body.faults(limits::check(message, Templates::Filled).into_iter().map(|fault| fault.under(prefix)));
+    }
+}
+
+/// Stores and sends a message, and waits a while for Meta's answer.
+async fn send(
+    app: &Arc<App>,
+    owner: UserId,
+    bot: Option<BotId>,
+    to: Option<Address>,
+    message: OutgoingMessage,
+) -> Result<(StatusCode, Json<SendView>)> {
+    // The bodies were read to their ends, so neither is missing.
+    let (Some(bot), Some(to)) = (bot, to) else { return Err(Problem::internal(&"a bot and a recipient were expected")) };
+    let mut tx = app.db.begin().await?;
+    let bot = tx.bot(owner, bot).await?.ok_or_else(|| Problem::not_found("bot"))?;
+    let number = app.work.sender(&bot).ok_or_else(|| {
+        Problem::conflict("the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it")
+    })?;
+    let contact = app.work.contact(&mut tx, bot.id, &to).await?;
+    let id = app.work.send(tx, &contact, number, message).await?;
+    let row = app.work.sent(id, contact.id, PATIENCE).await?.ok_or_else(|| Problem::not_found("message"))?;
+    let view = SendView { id: id.0, whatsapp_message_id: row.wamid, status: row.status };
+    match view.status.as_str() {
+        "queued" | "sending" => Ok((StatusCode::ACCEPTED, Json(SendView { status: "queued".into(), ..view }))),
+        "failed" => {
+            let error = row.error.map(|error| error.0).unwrap_or_default();
+            let told = |field: &str| error.get(field).cloned().unwrap_or(Value::Null);
+            let sentence = told("title").as_str().unwrap_or("Meta refused the message").to_owned();
+            Err(Problem::new(Kind::REFUSED_BY_META, sentence)
+                .with("id", id.0)
+                .with("code", told("code"))
+                .with("details", told("details")))
+        }
+        _ => Ok((StatusCode::OK, Json(view))),
+    }
+}

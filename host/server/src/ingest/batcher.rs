@@ -1,0 +1,100 @@
+//! Group commit: whatever queued while the previous transaction was committed shares the next one.
+
+use std::{future::Future, sync::Arc};
+
+use storage::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Requests that may wait before senders are held back.
+const QUEUE_MAX: usize = 4_096;
+
+/// Work that can share a transaction.
+pub(crate) trait Shared: Send + Sync + 'static {
+    /// What one request brings.
+    type Job: Send + Sync + 'static;
+    /// What it gets back.
+    type Answer: Send + 'static;
+
+    /// How much of a transaction's worth a job is.
+    fn weight(job: &Self::Job) -> usize;
+
+    /// Does all jobs in one transaction. One answer per job, in their order.
+    fn run(&self, jobs: &[Self::Job]) -> impl Future<Output = storage::Result<Vec<Self::Answer>>> + Send;
+}
+
+type Waiting<S> = (<S as Shared>::Job, oneshot::Sender<storage::Result<<S as Shared>::Answer>>);
+
+/// A queue of jobs in front of [`Shared`] work.
+pub(crate) struct Batcher<S: Shared> {
+    queue: mpsc::Sender<Waiting<S>>,
+}
+
+impl<S: Shared> Batcher<S> {
+    /// Starts `writers` tasks that take turns at the queue.
+    pub(crate) fn start(work: &Arc<S>, writers: usize, weight_max: usize, tasks: &TaskTracker) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let jobs = Arc::new(tokio::sync::Mutex::new(jobs));
+        for _ in 0..writers {
+            tasks.spawn(write(work.clone(), jobs.clone(), weight_max));
+        }
+        Self { queue }
+    }
+
+    /// Does a job, and answers when it is durable.
+    pub(crate) async fn submit(&self, job: S::Job) -> storage::Result<S::Answer> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || Error::Stopping;
+        self.queue.send((job, answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+async fn write<S: Shared>(
+    work: Arc<S>,
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<S>>>>,
+    weight_max: usize,
+) {
+    loop {
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        {
+            let mut queue = queue.lock().await;
+            let Some((job, answer)) = queue.recv().await else { return };
+            let mut weight = S::weight(&job);
+            jobs.push(job);
+            answers.push(answer);
+            while weight < weight_max {
+                let Ok((job, answer)) = queue.try_recv() else { break };
+                weight += S::weight(&job);
+                jobs.push(job);
+                answers.push(answer);
+            }
+        }
+        let mut result = work.run(&jobs).await;
+        if matches!(result, Err(Error::Retry(_))) {
+            result = work.run(&jobs).await;
+        }
+        match result {
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Whoever asked may have hung up.
+                    let _ = answer.send(Ok(result));
+                }
+            }
+            Err(error) if jobs.len() == 1 || error.is_transient() => {
+                let told = error.to_string();
+                let mut error = Some(error);
+                for answer in answers {
+                    let _ = answer.send(Err(error.take().unwrap_or_else(|| Error::Shared(told.clone()))));
+                }
+            }
+            // One of them is at fault; the others must not suffer for it.
+            Err(_) => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    let result = work.run(std::slice::from_ref(&job)).await;
+                    let _ = answer.send(result.map(|mut results| results.remove(0)));
+                }
+            }
+        }
+    }
+}

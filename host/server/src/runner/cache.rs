@@ -1,0 +1,126 @@
+//! Bots and flows as the runner needs them, kept between messages.
+//!
+//! Every change of a bot, its triggers or its published flows bumps the bot's `revision`, on whichever host. A batch
+//! reads the revisions of its bots, so a cached bot is never staler than the batch itself. Flow versions never change.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use domain::{BotId, BotInfo, FlowId};
+use engine::{Flow, triggers::KeywordIndex};
+use lru::LruCache;
+use storage::{Db, Tx};
+
+use super::desk::FlowKey;
+use crate::credentials::{Credentials, Defaults};
+
+/// Most bots kept.
+const BOTS_MAX: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+/// Most flow versions kept.
+const FLOWS_MAX: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+
+/// A bot with what starts and sends its flows.
+pub(crate) struct BotRuntime {
+    pub(crate) info: BotInfo,
+    pub(crate) is_active: bool,
+    pub(crate) revision: i64,
+    pub(crate) triggers: KeywordIndex,
+    /// The version that new executions of each flow run.
+    pub(crate) published: HashMap<FlowId, i64>,
+    /// How to send; none when neither the bot nor the environment says.
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// A flow version, compiled; or the reason why it cannot run.
+pub(crate) struct CompiledFlow {
+    pub(crate) name: String,
+    pub(crate) flow: Result<Flow, String>,
+}
+
+/// See the module.
+pub(crate) struct Cache {
+    defaults: Defaults,
+    bots: Mutex<LruCache<BotId, Arc<BotRuntime>>>,
+    flows: Mutex<LruCache<FlowKey, Arc<CompiledFlow>>>,
+}
+
+impl Cache {
+    pub(crate) fn new(defaults: Defaults) -> Self {
+        Self { defaults, bots: Mutex::new(LruCache::new(BOTS_MAX)), flows: Mutex::new(LruCache::new(FLOWS_MAX)) }
+    }
+
+    /// The bots, each as of this transaction. Bots that are gone are missing.
+    pub(crate) async fn bots(&self, tx: &mut Tx, ids: &[BotId]) -> storage::Result<HashMap<BotId, Arc<BotRuntime>>> {
+        let mut found = HashMap::new();
+        let mut stale = Vec::new();
+        let revisions = tx.revisions(ids).await?;
+        {
+            let mut bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, revision) in revisions {
+                match bots.get(&id) {
+                    Some(bot) if bot.revision == revision => {
+                        found.insert(id, bot.clone());
+                    }
+                    _ => stale.push(id),
+                }
+            }
+        }
+        for row in tx.bot_runtimes(&stale).await? {
+            let id = row.id;
+            let triggers = tx.active_triggers(id).await?;
+            let mut flows: Vec<FlowId> = triggers.iter().map(|trigger| trigger.flow_id).collect();
+            flows.sort_unstable();
+            flows.dedup();
+            let published = tx.published_versions(&flows).await?.into_iter().collect();
+            let bot = Arc::new(BotRuntime {
+                info: BotInfo { id, name: row.name.clone(), timezone: row.timezone.clone() },
+                is_active: row.is_active,
+                revision: row.revision,
+                triggers: KeywordIndex::build(&triggers),
+                published,
+                credentials: self.defaults.of(&row),
+            });
+            self.bots.lock().unwrap_or_else(PoisonError::into_inner).put(id, bot.clone());
+            found.insert(id, bot);
+        }
+        Ok(found)
+    }
+
+    /// The bot's credentials for a send. As of the last batch that the bot was in, or of now when `fresh`.
+    pub(crate) async fn credentials(&self, db: &Db, id: BotId, fresh: bool) -> storage::Result<Option<Credentials>> {
+        if !fresh && let Some(bot) = self.bots.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(bot.credentials.clone());
+        }
+        let mut tx = db.read().await?;
+        let bots = self.bots(&mut tx, &[id]).await?;
+        tx.commit().await?;
+        Ok(bots.get(&id).and_then(|bot| bot.credentials.clone()))
+    }
+
+    /// A flow version, if it is at hand.
+    pub(crate) fn flow(&self, key: FlowKey) -> Option<Arc<CompiledFlow>> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Brings a flow version to hand.
+    pub(crate) async fn load_flow(&self, db: &Db, key: FlowKey) -> storage::Result<()> {
+        let mut tx = db.read().await?;
+        let stored = tx.flow_version(key.0, key.1).await?;
+        tx.commit().await?;
+        let compiled = match stored {
+            None => CompiledFlow { name: String::new(), flow: Err("the flow version is gone".into()) },
+            Some((name, definition)) => CompiledFlow {
+                name,
+                flow: Flow::compile(&definition).map_err(|issues| {
+                    let first = issues.first().map(|issue| format!(": {} at {}", issue.detail, issue.pointer));
+                    format!("the flow version is not valid{}", first.unwrap_or_default())
+                }),
+            },
+        };
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(compiled));
+        Ok(())
+    }
+}

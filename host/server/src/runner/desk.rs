@@ -1,0 +1,309 @@
+//! One contact's mailbox, worked through in memory: which execution gets what, and what comes of it.
+//!
+//! Nothing here waits or writes. A [`Desk`] holds everything that was loaded, [`Desk::work`] says what is to be written.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use chrono::TimeDelta;
+use domain::{
+    BotId, Contact, ContactId, Effect, EffectOutcome, Execution, ExecutionId, ExecutionStatus, FlowId, FlowInfo,
+    InboundMessage, ItemId, JsonMap, OutgoingMessage, Time, TriggerId,
+};
+use engine::{Cause, Limits, Refusal, Scope, Sprint};
+use storage::{Item, ItemKind, Mailbox, NewExecution, StepRow};
+
+use super::cache::{BotRuntime, CompiledFlow};
+
+/// Most items of one contact that are handled in one commit.
+pub(crate) const ITEMS_PER_CONTACT: usize = 50;
+
+/// How long a timer waits that is due but cannot fire because its bot is switched off.
+const POSTPONED: TimeDelta = TimeDelta::minutes(5);
+
+/// A flow version that a desk needs and does not have.
+pub(crate) type FlowKey = (FlowId, i64);
+
+/// Everything that is known of a contact whose mailbox is being handled.
+pub(crate) struct Desk {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) contact: Contact,
+    pub(crate) bot: Option<Arc<BotRuntime>>,
+    pub(crate) executions: Vec<NewExecution>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) outcome: Option<(ExecutionId, EffectOutcome)>,
+}
+
+/// What is to be written for a contact, and done afterwards.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// Changed and new executions, each once.
+    pub(crate) executions: Vec<NewExecution>,
+    pub(crate) steps: Vec<StepRow>,
+    pub(crate) messages: Vec<(ExecutionId, OutgoingMessage)>,
+    pub(crate) done: Vec<ItemId>,
+    /// The call to the outside that the contact waits for now.
+    pub(crate) effect: Option<(ExecutionId, Effect)>,
+    /// Whether everything was dealt with that was there when the mailbox was loaded.
+    pub(crate) all_handled: bool,
+    /// When the next of the contact's executions wants to go on by itself.
+    pub(crate) wake_at: Option<Time>,
+}
+
+/// What a desk borrows from its runner.
+pub(crate) struct Tools<'a> {
+    pub(crate) now: Time,
+    pub(crate) limits: &'a Limits,
+    pub(crate) flow: &'a dyn Fn(FlowKey) -> Option<Arc<CompiledFlow>>,
+    pub(crate) next_id: &'a mut dyn FnMut() -> Option<ExecutionId>,
+}
+
+/// Why a desk could not be worked through.
+pub(crate) enum Need {
+    /// A flow version has to be loaded first.
+    Flow(FlowKey),
+    /// More execution ids have to be reserved first.
+    Ids,
+}
+
+struct Session<'a, 't> {
+    desk: &'a Desk,
+    tools: &'a mut Tools<'t>,
+    work: Work,
+    /// All of the contact's executions as they are by now; `true` for those that changed.
+    executions: Vec<(NewExecution, bool)>,
+    /// Executions whose timer the engine would not take; not to be asked again in this round.
+    stuck: Vec<usize>,
+}
+
+impl Desk {
+    /// The contact.
+    pub(crate) fn contact_id(&self) -> ContactId {
+        self.mailbox.contact_id
+    }
+
+    /// Handles what is due: an effect's outcome, timers, items; in the order in which they came due.
+    pub(crate) fn work(&self, tools: &mut Tools<'_>) -> Result<Work, Need> {
+        let executions = self.executions.iter().cloned().map(|execution| (execution, false)).collect();
+        let mut session = Session { desk: self, tools, work: Work::default(), executions, stuck: Vec::new() };
+        let finished = session.run()?;
+        let Session { mut work, executions, tools, .. } = session;
+        work.all_handled = finished;
+        let wake_at = executions.iter().filter(|(e, _)| !e.execution.status.is_final()).filter_map(|(e, _)| e.execution.wake_at).min();
+        // A timer that cannot fire now (the bot is switched off) must not keep the mailbox ready all the time.
+        let earliest = tools.now + if finished { POSTPONED } else { TimeDelta::zero() };
+        work.wake_at = wake_at.map(|at| if at <= tools.now { earliest } else { at });
+        work.executions = executions.into_iter().filter_map(|(execution, changed)| changed.then_some(execution)).collect();
+        Ok(work)
+    }
+}
+
+impl Session<'_, '_> {
+    /// `false` when something is left for later.
+    fn run(&mut self) -> Result<bool, Need> {
+        let desk = self.desk;
+        let active = desk.bot.as_ref().is_some_and(|bot| bot.is_active);
+        if let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingEffect) {
+            let id = self.executions[at].0.execution.id;
+            let cancelled = desk.items.iter().any(|i| i.kind == ItemKind::Cancel && i.execution_id == Some(id));
+            match &desk.outcome {
+                _ if cancelled => {}
+                Some((of, outcome)) if *of == id => self.advance(at, Cause::Effect(outcome.clone()))?,
+                // Nobody is making the call: it was in flight when its host died. Make it again.
+                _ => self.work.effect = self.executions[at].0.execution.effect.clone().map(|effect| (id, effect)),
+            }
+        }
+        let mut items = desk.items.iter().peekable();
+        loop {
+            if self.work.effect.is_some() {
+                return Ok(false);
+            }
+            let due = if active { self.due_timer() } else { None };
+            match (due, items.peek()) {
+                (Some((at, wake_at)), item) if item.is_none_or(|item| wake_at <= item.created_at) => {
+                    self.advance(at, Cause::Timer)?;
+                }
+                (_, Some(item)) => {
+                    self.handle(item, active)?;
+                    self.work.done.push(item.id);
+                    items.next();
+                }
+                (Some((at, _)), None) => self.advance(at, Cause::Timer)?,
+                (None, None) => return Ok(desk.items.len() < ITEMS_PER_CONTACT),
+            }
+        }
+    }
+
+    /// The execution whose time came first.
+    fn due_timer(&self) -> Option<(usize, Time)> {
+        let now = self.tools.now;
+        let due = |(at, (e, _)): (usize, &(NewExecution, bool))| {
+            let waits = matches!(e.execution.status, ExecutionStatus::WaitingTimer | ExecutionStatus::WaitingInput);
+            e.execution.wake_at.filter(|wake_at| waits && *wake_at <= now).map(|wake_at| (at, wake_at))
+        };
+        let due = self.executions.iter().enumerate().filter_map(due).filter(|(at, _)| !self.stuck.contains(at));
+        due.min_by_key(|(_, wake_at)| *wake_at)
+    }
+
+    fn handle(&mut self, item: &Item, active: bool) -> Result<(), Need> {
+        let target = item.execution_id.and_then(|id| self.executions.iter().position(|(e, _)| e.execution.id == id));
+        match (item.kind, target, &item.message) {
+            (ItemKind::Cancel, Some(at), _) => {
+                self.cancel(at, "cancelled by request");
+                Ok(())
+            }
+            (ItemKind::Start, Some(at), _) if self.executions[at].0.execution.status == ExecutionStatus::Running => {
+                self.advance(at, Cause::Start)
+            }
+            (ItemKind::Resume, Some(at), _) => self.advance(at, Cause::Resume),
+            (ItemKind::Input, Some(at), Some(message)) => self.advance(at, Cause::Input(message.clone())),
+            (ItemKind::Message, _, Some(message)) if active => self.deliver(message),
+            // Its execution has ended, its message was deleted, or the bot is switched off: nothing to do.
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a message to the execution that waits for it, or to the triggers.
+    fn deliver(&mut self, message: &InboundMessage) -> Result<(), Need> {
+        let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
+        let text = message.text.as_deref().unwrap_or_default();
+        let waiting = self.executions.iter().rposition(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput);
+        let chosen = if waiting.is_some() { bot.triggers.choose_interrupting(text) } else { bot.triggers.choose(text) };
+        match (chosen, waiting) {
+            (Some(chosen), _) => {
+                let Some(version) = bot.published.get(&chosen.flow_id).copied() else {
+                    tracing::warn!(trigger.id = %chosen.trigger_id, flow.id = %chosen.flow_id, "trigger matched, but its flow has no published version");
+                    return Ok(());
+                };
+                while let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput) {
+                    self.cancel(at, "interrupted by a trigger");
+                }
+                self.start(chosen.flow_id, version, chosen.trigger_id, message.clone())
+            }
+            (None, Some(at)) => self.advance(at, Cause::Input(message.clone())),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn start(&mut self, flow_id: FlowId, version: i64, trigger: TriggerId, message: InboundMessage) -> Result<(), Need> {
+        let id = (self.tools.next_id)().ok_or(Need::Ids)?;
+        let execution =
+            new_execution(id, self.desk.contact.bot_id, self.desk.contact_id(), flow_id, version, JsonMap::new(), self.tools.now);
+        let execution = Execution { message: Some(message), ..execution };
+        self.executions.push((NewExecution { execution, trigger_id: Some(trigger) }, true));
+        self.advance(self.executions.len() - 1, Cause::Start)
+    }
+
+    fn advance(&mut self, at: usize, cause: Cause) -> Result<(), Need> {
+        let execution = self.executions[at].0.execution.clone();
+        let key = (execution.flow_id, execution.flow_version);
+        let flow = (self.tools.flow)(key).ok_or(Need::Flow(key))?;
+        let (Some(bot), now) = (&self.desk.bot, self.tools.now) else { return Ok(()) };
+        let started = Instant::now();
+        let elapsed_us = || i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let info = FlowInfo { id: key.0, name: flow.name.clone(), version: key.1 };
+        let scope = Scope { bot: &bot.info, flow: &info, contact: &self.desk.contact, now, elapsed_us: &elapsed_us };
+        let limits = self.tools.limits;
+        let sprint = match &flow.flow {
+            Ok(compiled) => {
+                // A fault of ours in one flow must not take the worker and the other contacts along.
+                catch_unwind(AssertUnwindSafe(|| engine::advance(compiled, execution.clone(), cause, &scope, limits)))
+                    .unwrap_or_else(|_| Ok(fail(execution, "internal error in the engine", now)))
+            }
+            Err(reason) => Ok(fail(execution, reason, now)),
+        };
+        self.take(at, sprint);
+        Ok(())
+    }
+
+    fn cancel(&mut self, at: usize, reason: &str) {
+        let sprint = engine::cancel(self.executions[at].0.execution.clone(), reason, self.tools.now);
+        self.take(at, sprint);
+    }
+
+    /// Books what an execution did. A refusal changes nothing: the request came too late.
+    fn take(&mut self, at: usize, sprint: Result<Sprint, Refusal>) {
+        let sprint = match sprint {
+            Ok(sprint) => sprint,
+            Err(refusal) => {
+                tracing::debug!(execution.id = %self.executions[at].0.execution.id, %refusal, "request came too late");
+                self.stuck.push(at);
+                return;
+            }
+        };
+        let id = sprint.execution.id;
+        let now = self.tools.now;
+        self.work.steps.extend(sprint.steps.into_iter().map(|step| StepRow {
+            execution_id: id,
+            seq: step.seq,
+            node: step.node,
+            r#type: step.kind,
+            event: step.event.to_owned(),
+            detail: storage::Json(step.detail),
+            duration_us: step.duration_us,
+            at: now,
+        }));
+        self.work.messages.extend(sprint.messages.into_iter().map(|message| (id, message)));
+        if sprint.execution.status == ExecutionStatus::WaitingEffect {
+            self.work.effect = sprint.execution.effect.clone().map(|effect| (id, effect));
+        }
+        let slot = &mut self.executions[at];
+        slot.0.execution = sprint.execution;
+        slot.1 = true;
+    }
+}
+
+/// A fresh execution that has done nothing yet.
+pub(crate) fn new_execution(
+    id: ExecutionId,
+    bot_id: BotId,
+    contact_id: ContactId,
+    flow_id: FlowId,
+    flow_version: i64,
+    state: JsonMap,
+    now: Time,
+) -> Execution {
+    Execution {
+        id,
+        bot_id,
+        contact_id,
+        flow_id,
+        flow_version,
+        status: ExecutionStatus::Running,
+        current_node: None,
+        state,
+        message: None,
+        steps: 0,
+        wake_at: None,
+        effect: None,
+        error: None,
+        started_at: now,
+        updated_at: now,
+        completed_at: None,
+    }
+}
+
+fn fail(execution: Execution, reason: &str, now: Time) -> Sprint {
+    let execution = Execution {
+        status: ExecutionStatus::Failed,
+        error: Some(reason.to_owned()),
+        wake_at: None,
+        effect: None,
+        updated_at: now,
+        completed_at: Some(now),
+        steps: execution.steps + 1,
+        ..execution
+    };
+    let step = engine::Step {
+        seq: execution.steps - 1,
+        node: execution.current_node,
+        kind: "flow".into(),
+        event: "failed",
+        detail: serde_json::json!({ "error": reason }),
+        duration_us: 0,
+    };
+    Sprint { execution, steps: vec![step], messages: Vec::new() }
+}

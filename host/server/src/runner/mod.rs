@@ -1,0 +1,244 @@
+//! The runner: takes contacts with something to do, works their mailboxes through in memory and commits what came of it.
+//!
+//! ```text
+//! ingest, API, timekeeper ──wake──▶ Lanes ──take──▶ load ─▶ Desk::work ─▶ commit ─┬▶ outbox (messages)
+//!                                     ▲                                            └▶ effects (calls to the outside)
+//!                                     └──────────────── outcome ◀──────────────────────┘
+//! ```
+//!
+//! A batch is whatever became ready while the previous one was committed, so a busy server shares each commit among
+//! many contacts and an idle one answers at once.
+
+mod cache;
+mod commit;
+mod desk;
+mod effects;
+mod lanes;
+mod timekeeper;
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use domain::{BotId, Clock, ContactId, ExecutionId};
+use engine::Limits;
+use storage::Db;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use cache::{BotRuntime, Cache};
+pub(crate) use desk::new_execution;
+pub(crate) use effects::{Egress, Effects};
+pub(crate) use timekeeper::Timekeeper;
+
+use crate::{changes::Changes, host::Membership, outbox::Outbox};
+use desk::{Desk, ITEMS_PER_CONTACT, Need, Tools, Work};
+use lanes::{Lanes, Outcome};
+
+/// Most contacts in one batch.
+const BATCH_MAX: usize = 128;
+/// Most contacts in work before no more are claimed from the database.
+const LANES_MAX: usize = 4_096;
+/// How many execution ids are reserved at a time.
+const ID_BLOCK: i64 = 256;
+/// First pause after the database refused; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Longest pause while the database refuses.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(crate) struct Runner {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    membership: Arc<Membership>,
+    cache: Arc<Cache>,
+    outbox: Arc<Outbox>,
+    effects: Effects,
+    limits: Limits,
+    lanes: Lanes,
+    timekeeper: Timekeeper,
+    ids: Mutex<Range<i64>>,
+    changes: Changes,
+    stop: CancellationToken,
+}
+
+impl Runner {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a runner, assembled in one place")]
+    pub(crate) fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        membership: Arc<Membership>,
+        cache: Arc<Cache>,
+        outbox: Arc<Outbox>,
+        effects: Effects,
+        limits: Limits,
+        changes: Changes,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            db,
+            clock,
+            membership,
+            cache,
+            outbox,
+            effects,
+            limits,
+            lanes: Lanes::default(),
+            timekeeper: Timekeeper::default(),
+            ids: Mutex::new(0..0),
+            changes,
+            stop,
+        })
+    }
+
+    /// Starts the workers and the timekeeper.
+    pub(crate) fn start(self: &Arc<Self>, tasks: &TaskTracker) {
+        // SQLite has one writer: a second worker loads and computes while the first one commits. PostgreSQL commits
+        // several batches side by side.
+        let workers = if self.db.is_shared() { 4 } else { 2 };
+        for _ in 0..workers {
+            let runner = self.clone();
+            tasks.spawn(async move { runner.work().await });
+        }
+        let runner = self.clone();
+        tasks.spawn(async move { timekeeper::run(&runner).await });
+        let weak = Arc::downgrade(self);
+        self.clock.on_move(Arc::new(move || {
+            if let Some(runner) = weak.upgrade() {
+                runner.timekeeper.nudge();
+            }
+        }));
+    }
+
+    /// There is something to look at for these contacts, whose mailboxes this host owns.
+    pub(crate) fn wake(&self, contacts: impl IntoIterator<Item = ContactId>) {
+        self.lanes.wake(contacts);
+    }
+
+    /// Something was put into a mailbox that nobody owns: look for it.
+    pub(crate) fn look(&self) {
+        self.timekeeper.nudge();
+    }
+
+    /// Whether this host takes on more contacts.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.stop.is_cancelled() && self.lanes.len() < LANES_MAX && self.outbox.has_room()
+    }
+
+    /// How many contacts are in work or wait for a worker.
+    pub(crate) fn in_work(&self) -> usize {
+        self.lanes.len()
+    }
+
+    async fn work(self: Arc<Self>) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let batch = tokio::select! {
+                () = self.stop.cancelled() => return,
+                batch = self.lanes.take(BATCH_MAX) => batch,
+            };
+            match self.run_batch(&batch).await {
+                Ok(()) => pause = PAUSE_MIN,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, contacts = batch.len(), "the database refused; trying again");
+                    for (contact, outcome) in batch {
+                        self.lanes.put_back(contact, outcome);
+                    }
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+                    }
+                }
+                Err(_) => self.run_one_by_one(batch).await,
+            }
+        }
+    }
+
+    /// One contact's trouble must not hold up the others of its batch.
+    async fn run_one_by_one(self: &Arc<Self>, batch: Vec<(ContactId, Option<Outcome>)>) {
+        for (contact, outcome) in batch {
+            let alone = [(contact, outcome)];
+            match self.run_batch(&alone).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => {
+                    let [(contact, outcome)] = alone;
+                    self.lanes.put_back(contact, outcome);
+                }
+                Err(error) => {
+                    tracing::error!(contact.id = %contact, %error, "a contact's mailbox cannot be handled; it is left for the next round");
+                    self.lanes.finish(contact, false);
+                }
+            }
+        }
+    }
+
+    async fn run_batch(self: &Arc<Self>, batch: &[(ContactId, Option<Outcome>)]) -> storage::Result<()> {
+        let desks = self.load(batch).await?;
+        let mut done = Vec::with_capacity(desks.len());
+        for desk in desks {
+            let work = self.work_desk(&desk).await?;
+            done.push((desk, work));
+        }
+        commit::commit(self, batch, done).await
+    }
+
+    /// Loads everything that the batch needs, one query per table.
+    async fn load(&self, batch: &[(ContactId, Option<Outcome>)]) -> storage::Result<Vec<Desk>> {
+        let ids: Vec<ContactId> = batch.iter().map(|(id, _)| *id).collect();
+        let mut tx = self.db.read().await?;
+        let mut mailboxes = tx.mailboxes(self.membership.host(), &ids).await?;
+        let mut items = tx.items(&ids, ITEMS_PER_CONTACT).await?;
+        let mut executions = tx.live_executions(&ids).await?;
+        let mut contacts: HashMap<_, _> = tx.contacts_by_ids(&ids).await?.into_iter().map(|c| (c.id, c)).collect();
+        let mut bot_ids: Vec<BotId> = mailboxes.values().map(|m| m.bot_id).collect();
+        bot_ids.sort_unstable();
+        bot_ids.dedup();
+        let bots = self.cache.bots(&mut tx, &bot_ids).await?;
+        tx.commit().await?;
+        Ok(batch
+            .iter()
+            .filter_map(|(id, outcome)| {
+                let mailbox = mailboxes.remove(id)?;
+                let bot = bots.get(&mailbox.bot_id).cloned();
+                let executions = executions.remove(id).unwrap_or_default();
+                Some(Desk {
+                    bot,
+                    contact: contacts.remove(id)?,
+                    executions: executions.into_iter().map(Into::into).collect(),
+                    items: items.remove(id).unwrap_or_default(),
+                    outcome: outcome.clone(),
+                    mailbox,
+                })
+            })
+            .collect())
+    }
+
+    async fn work_desk(&self, desk: &Desk) -> storage::Result<Work> {
+        loop {
+            let need = {
+                let flow = |key| self.cache.flow(key);
+                let mut next_id = || {
+                    let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+                    ids.next().map(ExecutionId)
+                };
+                let mut tools =
+                    Tools { now: self.clock.now(), limits: &self.limits, flow: &flow, next_id: &mut next_id };
+                match desk.work(&mut tools) {
+                    Ok(work) => return Ok(work),
+                    Err(need) => need,
+                }
+            };
+            match need {
+                Need::Flow(key) => self.cache.load_flow(&self.db, key).await?,
+                Need::Ids => {
+                    let mut tx = self.db.begin().await?;
+                    let first = tx.reserve_execution_ids(ID_BLOCK).await?;
+                    tx.commit().await?;
+                    *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = first..first + ID_BLOCK;
+                }
+            }
+        }
+    }
+}

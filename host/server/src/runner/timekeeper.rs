@@ -1,0 +1,136 @@
+//! Wakes contacts whose time has come, and claims mailboxes that nobody owns.
+//!
+//! It sleeps until the earliest time that it knows of, or until it is nudged; it does not poll. Several hosts on one
+//! PostgreSQL also look every few seconds, in case a nudge was lost with a connection or a host.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::{ContactId, Time};
+use tokio::sync::Notify;
+
+use super::{LANES_MAX, PAUSE_MAX, Runner};
+
+/// Most mailboxes claimed at once.
+const CLAIM_MAX: i64 = 256;
+/// Longest sleep of the only host of a database: nothing can come due that it does not know of.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Longest sleep of a host that shares its database.
+const SLEEP_MAX_SHARED: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct State {
+    /// Timers of contacts whose mailbox this host keeps meanwhile, because messages are still to be sent.
+    owned: BTreeSet<(Time, ContactId)>,
+    /// When the next parked mailbox wants an owner, as far as known.
+    next_parked: Option<Time>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Timekeeper {
+    state: Mutex<State>,
+    nudge: Notify,
+}
+
+impl Timekeeper {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Look now.
+    pub(crate) fn nudge(&self) {
+        self.state().next_parked = None;
+        self.nudge.notify_one();
+    }
+
+    /// A contact wants to be woken at a time. `owned`: its mailbox stays with this host until then.
+    pub(super) fn set(&self, contact: ContactId, at: Time, owned: bool) {
+        let mut state = self.state();
+        let earliest = if owned {
+            state.owned.insert((at, contact));
+            state.owned.first().is_some_and(|first| first.1 == contact)
+        } else if state.next_parked.is_none_or(|next| at < next) {
+            state.next_parked = Some(at);
+            true
+        } else {
+            false
+        };
+        drop(state);
+        if earliest {
+            self.nudge.notify_one();
+        }
+    }
+
+    fn take_due(&self, now: Time) -> Vec<ContactId> {
+        let mut state = self.state();
+        let later = state.owned.split_off(&(now, ContactId(i64::MAX)));
+        let due = std::mem::replace(&mut state.owned, later);
+        due.into_iter().map(|(_, contact)| contact).collect()
+    }
+}
+
+pub(super) async fn run(runner: &Arc<Runner>) {
+    let cap = if runner.db.is_shared() { SLEEP_MAX_SHARED } else { SLEEP_MAX };
+    loop {
+        let keeper = &runner.timekeeper;
+        let nudged = keeper.nudge.notified();
+        let due = keeper.take_due(runner.clock.now());
+        runner.lanes.wake(due);
+        let sleep = match claim(runner).await {
+            Ok(Claimed::More) => continue,
+            Ok(Claimed::Full) => PAUSE_MAX,
+            Ok(Claimed::Until(next)) => {
+                let first_owned = keeper.state().owned.first().map(|(at, _)| *at);
+                match [next, first_owned].into_iter().flatten().min() {
+                    Some(at) => runner.clock.until(at, cap),
+                    None => cap,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for mailboxes that are due");
+                PAUSE_MAX
+            }
+        };
+        tokio::select! {
+            () = runner.stop.cancelled() => return,
+            () = nudged => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+enum Claimed {
+    /// There may be more at once.
+    More,
+    /// This host has enough to do.
+    Full,
+    /// Nothing is due before this.
+    Until(Option<Time>),
+}
+
+async fn claim(runner: &Runner) -> storage::Result<Claimed> {
+    if !runner.has_room() {
+        return Ok(Claimed::Full);
+    }
+    let now = runner.clock.now();
+    let mut tx = runner.db.read().await?;
+    let next = tx.next_ready_at().await?;
+    tx.commit().await?;
+    if next.is_none_or(|at| at > now) {
+        runner.timekeeper.state().next_parked = next;
+        return Ok(Claimed::Until(next));
+    }
+    let room = LANES_MAX.saturating_sub(runner.lanes.len());
+    let limit = CLAIM_MAX.min(i64::try_from(room).unwrap_or(CLAIM_MAX)).max(1);
+    let mut tx = runner.db.begin().await?;
+    let claimed = tx.claim_mailboxes(runner.membership.host(), now, limit).await?;
+    tx.commit().await?;
+    let none = claimed.is_empty();
+    runner.lanes.wake(claimed);
+    // Rows that are due but could not be claimed are locked by a host that is claiming them.
+    Ok(if none { Claimed::Until(None) } else { Claimed::More })
+}
