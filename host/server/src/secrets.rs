@@ -74,7 +74,8 @@ impl Secrets {
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
         let place = place(bot, field);
         let payload = Payload { msg: secret.as_bytes(), aad: place.as_bytes() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| io::Error::other("sealing failed"))?;
+        let sealed =
+            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| io::Error::other("sealing failed"))?;
         Ok(format!("{SEAL}{}", STANDARD_NO_PAD.encode([&nonce[..], &sealed].concat())))
     }
 

@@ -44,11 +44,7 @@ pub struct FlowFields {
 impl Flow {
     /// The part that an update writes.
     pub fn fields(&self) -> FlowFields {
-        FlowFields {
-            name: self.name.clone(),
-            description: self.description.clone(),
-            auto_publish: self.auto_publish,
-        }
+        FlowFields { name: self.name.clone(), description: self.description.clone(), auto_publish: self.auto_publish }
     }
 }
 

@@ -5,9 +5,9 @@
 //!
 //! # Adding a query
 //!
-//! 1. Write a method on [`Tx`] in the noun's file, its body inside [`on!`](crate::db): the macro runs the same body on
+//! 1. Write a method on [`Tx`] in the noun's file, its body inside `on!` of `db`: the macro runs the same body on
 //!    either database, each arm checked by the compiler on its own.
-//! 2. Use `$1` placeholders, `RETURNING`, `ON CONFLICT … excluded`; [`Json`](sqlx::types::Json) for JSON columns.
+//! 2. Use `$1` placeholders, `RETURNING`, `ON CONFLICT … excluded`; `sqlx::types::Json` for JSON columns.
 //! 3. Add a contract test in `tests/it/storage/`, which runs on both databases.
 //!
 //! # Rules that were learned the hard way

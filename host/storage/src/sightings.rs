@@ -1,6 +1,6 @@
 //! Contacts as webhooks show them: found, made, or brought up to date in one go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{BotId, ContactId, JsonMap, Time};
 use sqlx::{FromRow, QueryBuilder, types::Json};
@@ -24,7 +24,7 @@ pub struct Sighting {
     pub at: Time,
 }
 
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone, PartialEq, FromRow)]
 struct Known {
     #[sqlx(try_from = "i64")]
     id: ContactId,
@@ -42,24 +42,75 @@ struct Index {
     known: Vec<Known>,
     by_phone: HashMap<(BotId, String), usize>,
     by_bsuid: HashMap<(BotId, String), usize>,
+    /// Which of `known` differ from what is stored.
+    changed: HashSet<usize>,
 }
 
 impl Index {
     fn add(&mut self, known: Known) {
-        let at = self.known.len();
+        self.known.push(known);
+        self.register(self.known.len() - 1);
+    }
+
+    /// Makes a contact found by its ids.
+    fn register(&mut self, at: usize) {
+        let known = &self.known[at];
         if let Some(phone) = &known.phone {
             self.by_phone.insert((known.bot_id, phone.clone()), at);
         }
         if let Some(bsuid) = &known.bsuid {
             self.by_bsuid.insert((known.bot_id, bsuid.clone()), at);
         }
-        self.known.push(known);
+    }
+
+    fn phone(&self, sighting: &Sighting) -> Option<usize> {
+        sighting.phone.as_ref().and_then(|phone| self.by_phone.get(&(sighting.bot_id, phone.clone())).copied())
+    }
+
+    fn bsuid(&self, sighting: &Sighting) -> Option<usize> {
+        sighting.bsuid.as_ref().and_then(|bsuid| self.by_bsuid.get(&(sighting.bot_id, bsuid.clone())).copied())
     }
 
     fn find(&self, sighting: &Sighting) -> Option<usize> {
-        let by_phone = sighting.phone.as_ref().and_then(|phone| self.by_phone.get(&(sighting.bot_id, phone.clone())));
-        let by_bsuid = sighting.bsuid.as_ref().and_then(|bsuid| self.by_bsuid.get(&(sighting.bot_id, bsuid.clone())));
-        by_phone.or(by_bsuid).copied()
+        self.phone(sighting).or_else(|| self.bsuid(sighting))
+    }
+
+    /// Adds to contacts that are known by one id the other one, where a sighting tells it and nobody else has it.
+    fn link(&mut self, sightings: &[Sighting]) {
+        for sighting in sightings {
+            let (phone, bsuid) = (self.phone(sighting), self.bsuid(sighting));
+            let at = match (phone, bsuid) {
+                (Some(at), None) if sighting.bsuid.is_some() && self.known[at].bsuid.is_none() => {
+                    self.known[at].bsuid.clone_from(&sighting.bsuid);
+                    at
+                }
+                (None, Some(at)) if sighting.phone.is_some() && self.known[at].phone.is_none() => {
+                    self.known[at].phone.clone_from(&sighting.phone);
+                    at
+                }
+                _ => continue,
+            };
+            self.register(at);
+            self.changed.insert(at);
+        }
+    }
+
+    /// Brings the contact of a sighting up to date and tells its id.
+    fn see(&mut self, sighting: &Sighting) -> Result<ContactId> {
+        let at = self.find(sighting).ok_or_else(|| Error::Corrupt("contact vanished while it was seen".into()))?;
+        let known = &mut self.known[at];
+        let before = known.clone();
+        if sighting.username.is_some() {
+            known.username.clone_from(&sighting.username);
+        }
+        if sighting.name.is_some() {
+            known.name.clone_from(&sighting.name);
+        }
+        known.last_inbound_at = known.last_inbound_at.max(Some(sighting.at));
+        if *known != before {
+            self.changed.insert(at);
+        }
+        Ok(self.known[at].id)
     }
 }
 
@@ -74,6 +125,8 @@ impl Tx {
         for known in self.known_contacts(sightings).await? {
             index.add(known);
         }
+        // One message may tell that two ids are the same person, and others of the batch know only one of them.
+        index.link(sightings);
         let missing: Vec<&Sighting> = sightings.iter().filter(|s| index.find(s).is_none()).collect();
         if !missing.is_empty() {
             for known in self.insert_seen(&missing, now).await? {
@@ -84,48 +137,11 @@ impl Tx {
             for known in self.known_contacts(&raced).await? {
                 index.add(known);
             }
+            index.link(sightings);
         }
-        let mut ids = Vec::with_capacity(sightings.len());
-        let mut changed: BTreeMap<ContactId, usize> = BTreeMap::new();
-        for sighting in sightings {
-            let at = index.find(sighting).ok_or_else(|| Error::Corrupt("contact vanished while it was seen".into()))?;
-            ids.push(index.known[at].id);
-            let phone_taken = sighting.phone.as_ref().is_some_and(|p| index.by_phone.contains_key(&(sighting.bot_id, p.clone())));
-            let bsuid_taken = sighting.bsuid.as_ref().is_some_and(|b| index.by_bsuid.contains_key(&(sighting.bot_id, b.clone())));
-            let known = &mut index.known[at];
-            let mut touched = false;
-            if known.phone.is_none() && sighting.phone.is_some() && !phone_taken {
-                known.phone.clone_from(&sighting.phone);
-                touched = true;
-            }
-            if known.bsuid.is_none() && sighting.bsuid.is_some() && !bsuid_taken {
-                known.bsuid.clone_from(&sighting.bsuid);
-                touched = true;
-            }
-            if sighting.username.is_some() && known.username != sighting.username {
-                known.username.clone_from(&sighting.username);
-                touched = true;
-            }
-            if sighting.name.is_some() && known.name != sighting.name {
-                known.name.clone_from(&sighting.name);
-                touched = true;
-            }
-            if known.last_inbound_at.is_none_or(|last| last < sighting.at) {
-                known.last_inbound_at = Some(sighting.at);
-                touched = true;
-            }
-            if touched {
-                let known = known.clone();
-                if let Some(phone) = known.phone {
-                    index.by_phone.insert((known.bot_id, phone), at);
-                }
-                if let Some(bsuid) = known.bsuid {
-                    index.by_bsuid.insert((known.bot_id, bsuid), at);
-                }
-                changed.insert(known.id, at);
-            }
-        }
-        let changed: Vec<&Known> = changed.into_values().map(|at| &index.known[at]).collect();
+        let ids = sightings.iter().map(|sighting| index.see(sighting)).collect::<Result<_>>()?;
+        let mut changed: Vec<&Known> = index.changed.iter().map(|at| &index.known[*at]).collect();
+        changed.sort_by_key(|known| known.id);
         self.update_seen(&changed, now).await?;
         Ok(ids)
     }
@@ -166,9 +182,12 @@ impl Tx {
     }
 
     async fn insert_seen(&mut self, sightings: &[&Sighting], now: Time) -> Result<Vec<Known>> {
+        // Those that tell most come first, so that the others find them.
+        let mut sorted = sightings.to_vec();
+        sorted.sort_by_key(|s| s.phone.is_none() || s.bsuid.is_none());
         let mut batch = Index::default();
         let mut fresh: Vec<&Sighting> = Vec::new();
-        for sighting in sightings {
+        for sighting in sorted {
             if batch.find(sighting).is_none() {
                 batch.add(Known {
                     id: ContactId(0),

@@ -194,8 +194,7 @@ impl Tx {
     /// # Errors
     /// When the database does not answer.
     pub async fn triggers_of_bot(&mut self, bot: BotId) -> Result<Vec<Trigger>> {
-        let rows: Vec<TriggerRow> =
-            on!(self, c => sqlx::query_as("SELECT * FROM triggers WHERE bot_id = $1 ORDER BY id")
+        let rows: Vec<TriggerRow> = on!(self, c => sqlx::query_as("SELECT * FROM triggers WHERE bot_id = $1 ORDER BY id")
                 .bind(bot.0)
                 .fetch_all(c)
                 .await)?;
@@ -207,8 +206,7 @@ impl Tx {
     /// # Errors
     /// When the database does not answer.
     pub async fn active_triggers(&mut self, bot: BotId) -> Result<Vec<Trigger>> {
-        let rows: Vec<TriggerRow> =
-            on!(self, c => sqlx::query_as("SELECT * FROM triggers WHERE bot_id = $1 AND is_active = $2 ORDER BY id")
+        let rows: Vec<TriggerRow> = on!(self, c => sqlx::query_as("SELECT * FROM triggers WHERE bot_id = $1 AND is_active = $2 ORDER BY id")
                 .bind(bot.0)
                 .bind(true)
                 .fetch_all(c)

@@ -127,7 +127,11 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
         whatsapp: whatsapp(&mut r),
         egress: EgressConfig { allow: r.value("EGRESS_ALLOW", Vec::new(), egress) },
         log: LogConfig {
-            format: r.word("LOG_FORMAT", LogFormat::Pretty, &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
+            format: r.word(
+                "LOG_FORMAT",
+                LogFormat::Pretty,
+                &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
+            ),
             filter: r.value("RUST_LOG", None, |text| match tracing_subscriber::EnvFilter::try_new(text) {
                 Ok(_) => Ok(Some(text.to_owned())),
                 Err(error) => Err(format!("is no log filter: {error}")),
@@ -158,9 +162,10 @@ fn whatsapp(r: &mut Reader<'_>) -> WhatsAppConfig {
         webhook_verify_token: r.secret("WHATSAPP_WEBHOOK_VERIFY_TOKEN"),
         app_secret: r.secret("WHATSAPP_APP_SECRET"),
         api_version: r.value("WHATSAPP_API_VERSION", "v22.0".into(), |text| {
-            let is_version = text.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| {
-                [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-            });
+            let is_version =
+                text.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| {
+                    [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+                });
             if is_version { Ok(text.to_owned()) } else { Err(format!("must look like v22.0, not {text:?}")) }
         }),
         api_base_url: r.value("WHATSAPP_API_BASE_URL", "https://graph.facebook.com".into(), base_url),
@@ -233,9 +238,14 @@ mod tests {
         ])
         .unwrap_err();
         let text = error.to_string();
-        for name in
-            ["PORT", "ENVIRONMENT", "ACCESS_TOKEN_EXPIRE_MINUTES", "DATABASE_URL", "WHATSAPP_PAIR_PACING", "EGRESS_ALLOW"]
-        {
+        for name in [
+            "PORT",
+            "ENVIRONMENT",
+            "ACCESS_TOKEN_EXPIRE_MINUTES",
+            "DATABASE_URL",
+            "WHATSAPP_PAIR_PACING",
+            "EGRESS_ALLOW",
+        ] {
             assert!(text.contains(name), "{name} is missing in {text}");
         }
         assert_eq!(error.faults().len(), 7);
@@ -246,7 +256,8 @@ mod tests {
     fn production_wants_its_own_secrets() {
         let error = config(&[("ENVIRONMENT", "production")]).unwrap_err();
         assert_eq!(error.faults().len(), 2, "{error}");
-        let weak = [("ENVIRONMENT", "production"), ("SECRET_KEY", "your-secret-key-here"), ("WHATSAPP_APP_SECRET", "x")];
+        let weak =
+            [("ENVIRONMENT", "production"), ("SECRET_KEY", "your-secret-key-here"), ("WHATSAPP_APP_SECRET", "x")];
         assert_eq!(config(&weak).unwrap_err().faults().len(), 1);
         let own = [("ENVIRONMENT", "production"), ("SECRET_KEY", "0123456789abcdef"), ("WHATSAPP_APP_SECRET", "x")];
         assert!(config(&own).is_ok());

@@ -16,7 +16,8 @@ impl<T: From<i64>, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|error| Problem::internal(&error))?;
+        let params =
+            RawPathParams::from_request_parts(parts, state).await.map_err(|error| Problem::internal(&error))?;
         match params.iter().next().map(|(name, value)| (name, value.parse::<i64>())) {
             Some((_, Ok(id))) => Ok(Self(id.into())),
             Some((name, Err(_))) => {

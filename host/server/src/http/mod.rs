@@ -1,4 +1,4 @@
-//! The HTTP API. [`router`] shows every route on one page; each endpoint is a file of its own.
+//! The HTTP API. [`router()`] shows every route on one page; each endpoint is a file of its own.
 
 pub mod auth;
 pub mod body;

@@ -1,5 +1,6 @@
 //! The description of the API (OpenAPI 3.1): its frame, and what all operations have in common.
 
+use axum::http::StatusCode;
 use utoipa::{
     OpenApi as _, ToSchema,
     openapi::{
@@ -83,11 +84,21 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     }
     for kind in kinds {
         let status = kind.status.as_str().to_owned();
-        operation.responses.responses.entry(status).or_insert_with(|| RefOr::T(ResponseBuilder::new().description(kind.title).build()));
+        operation
+            .responses
+            .responses
+            .entry(status)
+            .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(kind.title).build()));
     }
-    // Every error is a problem document, those that the handler described too.
     for (status, response) in &mut operation.responses.responses {
-        if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
+        let RefOr::T(response) = response else { continue };
+        // The standard wants a description, also where the status says it all.
+        if response.description.is_empty() {
+            let status = status.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
+            response.description = status.and_then(|status| status.canonical_reason()).unwrap_or("Answer").into();
+        }
+        // Every error is a problem document, those that the handler described too.
+        if status.starts_with(['4', '5']) {
             let content = Content::new(Some(Ref::from_schema_name(ProblemDocument::name())));
             response.content.entry("application/problem+json".into()).or_insert(content.into());
         }

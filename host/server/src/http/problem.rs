@@ -28,11 +28,11 @@ pub struct Kind {
 macro_rules! kinds {
     ($($name:ident $slug:literal $status:ident $title:literal $help:literal)*) => {
         impl Kind {
-            $(#[doc = $title] pub const $name: Kind =
-                Kind { slug: $slug, status: StatusCode::$status, title: $title, help: $help };)*
+            $(#[doc = $title] pub const $name: &'static Kind =
+                &Kind { slug: $slug, status: StatusCode::$status, title: $title, help: $help };)*
 
             /// All kinds.
-            pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
+            pub const ALL: &'static [&'static Kind] = &[$(Kind::$name),*];
         }
     };
 }
@@ -76,7 +76,7 @@ impl Kind {
 /// An error on its way to the client.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    kind: Kind,
+    kind: &'static Kind,
     detail: String,
     errors: Vec<Fault>,
     extensions: Map<String, Value>,
@@ -88,7 +88,7 @@ pub type Result<T> = std::result::Result<T, Problem>;
 
 impl Problem {
     /// A problem of this kind; `detail` is a sentence about this very case.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
         let retry_after = matches!(kind, Kind::RATE_LIMITED | Kind::UNAVAILABLE).then_some(1);
         Self { kind, detail: detail.into(), errors: Vec::new(), extensions: Map::new(), retry_after }
     }
@@ -128,7 +128,7 @@ impl Problem {
     }
 
     /// What kind it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> &'static Kind {
         self.kind
     }
 

@@ -8,7 +8,7 @@ use storage::{Mailbox, NewExecution, NewOutbound, Settled, StepRow, Unsent};
 use whatsapp::limits::{self, Templates};
 
 use super::{
-    BotRuntime, Runner,
+    Runner,
     desk::{Desk, Work},
     lanes::Outcome,
 };
@@ -33,10 +33,15 @@ pub(super) async fn commit(
     let unknown: Vec<ContactId> =
         locked.values().filter(|m| m.open > runner.outbox.count(m.contact_id)).map(|m| m.contact_id).collect();
     let adopted = tx.unsent(&unknown).await?;
+    // A row that a status webhook has settled meanwhile is open no longer, though nobody has counted it down.
+    let mut corrected: HashMap<ContactId, i64> = unknown.iter().map(|id| (*id, -locked[id].open)).collect();
+    for message in &adopted {
+        *corrected.entry(message.contact_id).or_default() += 1;
+    }
 
     let mut plan = Plan::default();
     for (desk, work) in kept {
-        plan.add(runner, &mut reserved, &unknown, desk, work);
+        plan.add(runner, &mut reserved, corrected.get(&desk.contact_id()).copied(), &desk, work);
     }
     tx.remove_items(&plan.items).await?;
     tx.save_executions(&plan.executions).await?;
@@ -70,15 +75,17 @@ struct Plan {
 }
 
 impl Plan {
-    fn add(&mut self, runner: &Runner, reserved: &mut Reserved<'_>, unknown: &[ContactId], desk: Desk, work: Work) {
+    /// `corrected`: by how much the mailbox's count of open messages is wrong, for a contact with messages that this
+    /// host did not know of.
+    fn add(&mut self, runner: &Runner, reserved: &mut Reserved<'_>, corrected: Option<i64>, desk: &Desk, work: Work) {
         let contact = desk.contact_id();
         let mut open = 0;
         for (execution, message) in work.messages {
-            let mut row = outbound(&desk, desk.bot.as_deref(), execution, message);
+            let mut row = outbound(desk, execution, message);
             if row.status == DeliveryStatus::Queued {
                 // The first one goes out as soon as this commit stands, if nothing of this contact is on its way and
                 // no pace holds it back. Saying so now saves a commit.
-                if open == 0 && !unknown.contains(&contact) && runner.outbox.reserve(contact, &row.phone_number_id) {
+                if open == 0 && corrected.is_none() && runner.outbox.reserve(contact, &row.phone_number_id) {
                     row.status = DeliveryStatus::Sending;
                     reserved.contacts.push(contact);
                 }
@@ -92,7 +99,7 @@ impl Plan {
         self.settled.push(Settled {
             contact_id: contact,
             handled: Some(handled.max(desk.mailbox.handled)),
-            open,
+            open: open + corrected.unwrap_or(0),
             wake_at: Some(work.wake_at),
         });
         if let Some((execution, effect)) = work.effect {
@@ -121,8 +128,8 @@ impl Drop for Reserved<'_> {
     }
 }
 
-fn outbound(desk: &Desk, bot: Option<&BotRuntime>, execution: ExecutionId, message: OutgoingMessage) -> NewOutbound {
-    let credentials = bot.and_then(|bot| bot.credentials.as_ref());
+fn outbound(desk: &Desk, execution: ExecutionId, message: OutgoingMessage) -> NewOutbound {
+    let credentials = desk.bot.as_deref().and_then(|bot| bot.credentials.as_ref());
     let faults = limits::check(&message, Templates::Filled);
     let error: Option<Value> = if credentials.is_none() {
         Some(json!({ "title": "the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it" }))

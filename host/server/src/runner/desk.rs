@@ -302,7 +302,7 @@ fn fail(execution: Execution, reason: &str, now: Time) -> Sprint {
         node: execution.current_node,
         kind: "flow".into(),
         event: "failed",
-        detail: serde_json::json!({ "error": reason }),
+        detail: serde_json::json!({ "reason": reason }),
         duration_us: 0,
     };
     Sprint { execution, steps: vec![step], messages: Vec::new() }

@@ -28,7 +28,7 @@ use engine::Limits;
 use storage::Db;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use cache::{BotRuntime, Cache};
+pub(crate) use cache::Cache;
 pub(crate) use desk::new_execution;
 pub(crate) use effects::{Egress, Effects};
 pub(crate) use timekeeper::Timekeeper;

@@ -80,6 +80,11 @@ pub(super) async fn run(runner: &Arc<Runner>) {
         let nudged = keeper.nudge.notified();
         let due = keeper.take_due(runner.clock.now());
         runner.lanes.wake(due);
+        if runner.db.is_shared()
+            && let Err(error) = overlooked(runner).await
+        {
+            tracing::warn!(%error, "cannot look for what other hosts took in for this one");
+        }
         let sleep = match claim(runner).await {
             Ok(Claimed::More) => continue,
             Ok(Claimed::Full) => PAUSE_MAX,
@@ -101,6 +106,15 @@ pub(super) async fn run(runner: &Arc<Runner>) {
             () = tokio::time::sleep(sleep) => {}
         }
     }
+}
+
+/// Another host may take in a message for a contact whose mailbox this host owns.
+async fn overlooked(runner: &Runner) -> storage::Result<()> {
+    let mut tx = runner.db.read().await?;
+    let contacts = tx.unhandled_mailboxes(runner.membership.host()).await?;
+    tx.commit().await?;
+    runner.lanes.wake(contacts);
+    Ok(())
 }
 
 enum Claimed {

@@ -52,13 +52,7 @@ pub(in crate::http) struct KeyView {
 
 impl From<ApiKey> for KeyView {
     fn from(key: ApiKey) -> Self {
-        Self {
-            id: key.id,
-            name: key.name,
-            prefix: key.prefix,
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-        }
+        Self { id: key.id, name: key.name, prefix: key.prefix, created_at: key.created_at, expires_at: key.expires_at }
     }
 }
 

@@ -55,7 +55,11 @@ impl Body {
         body
     }
 
-    fn field<T>(&mut self, name: &'static str, read: impl FnOnce(Value, bool) -> std::result::Result<T, String>) -> Field<'_, T> {
+    fn field<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Value, bool) -> std::result::Result<T, String>,
+    ) -> Field<'_, T> {
         self.asked.push(name);
         let pointer = format!("{}/{}", self.prefix, escape(name));
         let is_text_only = self.is_text_only;
@@ -102,9 +106,7 @@ impl Body {
     pub fn boolean(&mut self, name: &'static str) -> Field<'_, bool> {
         self.field(name, |value, is_text_only| match value {
             Value::Bool(value) => Ok(value),
-            Value::String(text) if is_text_only => {
-                text.parse().map_err(|_| "must be true or false".into())
-            }
+            Value::String(text) if is_text_only => text.parse().map_err(|_| "must be true or false".into()),
             other => Err(format!("must be true or false, not {}", kind(&other))),
         })
     }
@@ -162,7 +164,12 @@ impl Body {
     }
 
     /// A list of at most `max` objects, each read by `read`.
-    pub fn list<T>(&mut self, name: &'static str, max: usize, mut read: impl FnMut(&mut Body) -> T) -> Field<'_, Vec<T>> {
+    pub fn list<T>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        mut read: impl FnMut(&mut Body) -> T,
+    ) -> Field<'_, Vec<T>> {
         self.items(name, max, |value, pointer, faults| {
             let is_object = value.is_object();
             let mut body = Body::new(value);

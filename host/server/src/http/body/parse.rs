@@ -15,7 +15,10 @@ pub const DEPTH_MAX: usize = 64;
 /// 400 when it is no JSON; 422 when it is nested too deep or has U+0000 in a text, which PostgreSQL cannot keep.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     if depth(bytes) > DEPTH_MAX {
-        return Err(Problem::invalid(vec![Fault::new("", format!("must not be nested deeper than {DEPTH_MAX} levels"))]));
+        return Err(Problem::invalid(vec![Fault::new(
+            "",
+            format!("must not be nested deeper than {DEPTH_MAX} levels"),
+        )]));
     }
     let value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Eof if bytes.trim_ascii().is_empty() => {

@@ -34,7 +34,6 @@ fn every_fault_is_found_at_its_place() {
             "/keywords/2",
             "/keywords/3",
             "/nodes/1/type",
-            "/nodes/2/type",
             "/nodes/2",
             "/gone"
         ]

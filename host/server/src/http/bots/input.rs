@@ -37,7 +37,7 @@ pub(in crate::http) struct BotInput {
     timezone: Option<String>,
     #[schema(default = true)]
     is_active: Option<bool>,
-    #[schema(default = false)]
+    #[schema(default = true)]
     is_whatsapp_enabled: Option<bool>,
     /// Belongs to one bot only.
     whatsapp_phone_number_id: Option<String>,

@@ -59,15 +59,18 @@ pub(super) fn read(body: &mut Body, fields: &mut ContactFields, is_new: bool) {
         Some(Address::Bsuid(bsuid)) => fields.bsuid = Some(bsuid),
         None => {}
     }
-    for (name, target) in [
-        ("name", &mut fields.name),
-        ("first_name", &mut fields.first_name),
-        ("last_name", &mut fields.last_name),
-    ] {
+    for (name, target) in
+        [("name", &mut fields.name), ("first_name", &mut fields.first_name), ("last_name", &mut fields.last_name)]
+    {
         body.text(name).or_empty().one_line().max(200).set_optional(target);
     }
     body.text("email").or_empty().one_line().max(254).check(|text| is_email(text)).set_optional(&mut fields.email);
-    body.text("language").or_empty().one_line().max(35).check(|text| is_language(text)).set_optional(&mut fields.language);
+    body.text("language")
+        .or_empty()
+        .one_line()
+        .max(35)
+        .check(|text| is_language(text))
+        .set_optional(&mut fields.language);
     body.text("timezone").or_empty().check(|name| is_timezone(name)).set_optional(&mut fields.timezone);
     body.texts("tags", TAGS_MAX, TAG_CHARS_MAX).map(unique).set(&mut fields.tags, false);
     body.object("attributes").check(few).set(&mut fields.attributes, false);
@@ -82,9 +85,9 @@ pub(super) fn stays_in(body: &mut Body, bot: BotId) {
 
 /// Whether the text has the form of a language tag; WhatsApp's own codes use an underscore.
 fn is_language(text: &str) -> Result<(), String> {
-    let is_tag = text.split(['-', '_']).all(|part| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
+    let is_tag = text
+        .split(['-', '_'])
+        .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if is_tag { Ok(()) } else { Err("must be a language tag such as pt-BR".into()) }
 }
 

@@ -31,7 +31,8 @@ pub(in crate::http) async fn update(
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let flow = tx.claim_flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
-    let stays = |bot: &BotId| if *bot == flow.bot_id { Ok(()) } else { Err("a flow does not move to another bot".into()) };
+    let stays =
+        |bot: &BotId| if *bot == flow.bot_id { Ok(()) } else { Err("a flow does not move to another bot".into()) };
     let _ = body.id::<BotId>("bot_id").check(stays).optional();
     let mut fields = flow.fields();
     let nodes = input::read(&mut body, &mut fields, false);

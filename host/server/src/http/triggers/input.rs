@@ -12,7 +12,7 @@ use crate::http::{
 
 /// Priorities go from minus to plus this.
 const PRIORITY_MAX: i64 = 1_000_000;
-/// The types of triggers there are. An arm of [`read_rule`] belongs to each.
+/// The types of triggers there are. An arm of `read` belongs to each.
 const TRIGGER_TYPES: &[(&str, TriggerType)] = &[("keyword", TriggerType::Keyword)];
 /// Types that the API knows and this server does not have yet.
 const TYPES_TO_COME: &[&str] = &["event", "schedule", "webhook", "plugin"];

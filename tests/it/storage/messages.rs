@@ -1,0 +1,201 @@
+//! Messages: deduplicated on the way in, settled on the way out, and statuses that only climb.
+
+use chrono::TimeDelta;
+use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, MessageId};
+use serde_json::json;
+use storage::{MessageFilter, NewInbound, NewOutbound, SendResult, Sighting, StatusReport, Tx};
+use tests::{Migrated, each_database};
+
+use super::{bot, now, odd_json, user};
+
+async fn contact(tx: &mut Tx) -> (BotId, ContactId) {
+    let owner = user(tx, "ada").await;
+    let bot_id = bot(tx, &owner, "b").await;
+    let seen = tx.see_contacts(&[sighting(bot_id, Some("16505550101"), None)], now()).await.unwrap();
+    (bot_id, seen[0])
+}
+
+fn sighting(bot_id: BotId, phone: Option<&str>, bsuid: Option<&str>) -> Sighting {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    Sighting { bot_id, phone: text(phone), bsuid: text(bsuid), username: None, name: Some("Ada".into()), at: now() }
+}
+
+fn inbound((bot_id, contact_id): (BotId, ContactId), wamid: Option<&str>) -> NewInbound {
+    NewInbound {
+        bot_id,
+        contact_id,
+        phone_number_id: "1".into(),
+        wamid: wamid.map(str::to_owned),
+        context_wamid: None,
+        kind: "text".into(),
+        text: Some("hi".into()),
+        reply_id: None,
+        content: odd_json(),
+        raw: Some("{}".into()),
+        timestamp: now(),
+    }
+}
+
+fn outbound((bot_id, contact_id): (BotId, ContactId), body: &str, status: DeliveryStatus) -> NewOutbound {
+    NewOutbound {
+        bot_id,
+        contact_id,
+        execution_id: None,
+        phone_number_id: "1".into(),
+        kind: "text".into(),
+        content: json!({ "body": body }),
+        text: Some(body.into()),
+        status,
+        error: None,
+    }
+}
+
+fn report(wamid: &str, id: Option<MessageId>, status: DeliveryStatus, minute: i64) -> StatusReport {
+    StatusReport {
+        phone_number_id: "1".into(),
+        wamid: wamid.into(),
+        message_id: id,
+        status,
+        at: now() + TimeDelta::minutes(minute),
+        error: (status == DeliveryStatus::Failed).then(|| json!({ "code": 1 })),
+    }
+}
+
+async fn status(tx: &mut Tx, id: MessageId) -> String {
+    tx.message(id).await.unwrap().unwrap().status
+}
+
+each_database! {
+    async fn a_message_is_stored_once_per_number_and_id(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let first = tx.insert_inbound(&[inbound(to, Some("a")), inbound(to, Some("b"))], now()).await.unwrap();
+        assert!(first.iter().all(Option::is_some));
+        let other_number = NewInbound { phone_number_id: "2".into(), ..inbound(to, Some("a")) };
+        let again = tx.insert_inbound(&[inbound(to, Some("b")), inbound(to, Some("c")), other_number], now()).await.unwrap();
+        assert_eq!(again.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+        let unnamed = tx.insert_inbound(&[inbound(to, None), inbound(to, None)], now()).await.unwrap();
+        assert!(unnamed.iter().all(Option::is_some), "messages without an id are all new");
+        let row = tx.message(first[0].unwrap()).await.unwrap().unwrap();
+        assert_eq!((row.content.0, row.direction.as_str(), row.message_timestamp), (odd_json(), "inbound", Some(now())));
+    }
+
+    async fn ids_of_outbound_messages_come_in_the_order_given(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let rows: Vec<_> = (0..50).map(|n| outbound(to, &n.to_string(), DeliveryStatus::Queued)).collect();
+        let ids = tx.insert_outbound(&rows, now()).await.unwrap();
+        for (n, id) in ids.iter().enumerate() {
+            assert_eq!(tx.message(*id).await.unwrap().unwrap().text, Some(n.to_string()));
+        }
+        let unsent = tx.unsent(&[to.1]).await.unwrap();
+        assert_eq!(unsent.iter().map(|m| m.id).collect::<Vec<_>>(), ids);
+        assert_eq!(unsent[0].to, Address::Phone("16505550101".into()));
+    }
+
+    async fn a_send_goes_from_queued_to_accepted_and_leaves_the_outbox(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let rows = [outbound(to, "a", DeliveryStatus::Queued), outbound(to, "b", DeliveryStatus::Sending), outbound(to, "c", DeliveryStatus::Queued)];
+        let ids = tx.insert_outbound(&rows, now()).await.unwrap();
+        assert_eq!(tx.mark_sending(&[ids[0]]).await.unwrap(), [ids[0]]);
+        let later = now() + TimeDelta::seconds(5);
+        tx.store_send_results(&[
+            (ids[0], SendResult::Accepted { wamid: "wa".into() }),
+            (ids[1], SendResult::Again { at: later, error: json!({ "code": 2 }), ambiguous: true }),
+            (ids[2], SendResult::Failed { error: json!({ "code": 3 }) }),
+        ], now()).await.unwrap();
+        let row = tx.message(ids[0]).await.unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.wamid.as_deref(), row.attempts), ("accepted", Some("wa"), 1));
+        let unsent = tx.unsent(&[to.1]).await.unwrap();
+        assert_eq!(unsent.len(), 1);
+        assert_eq!((unsent[0].id, unsent[0].status, unsent[0].next_attempt_at), (ids[1], DeliveryStatus::Sending, Some(later)));
+        assert_eq!(tx.count_ambiguous().await.unwrap(), 0);
+        assert_eq!(tx.mark_sending(&ids).await.unwrap(), [ids[1]], "only what is still to be sent");
+        assert_eq!(tx.count_ambiguous().await.unwrap(), 1, "sending again what may have gone out is counted");
+        assert_eq!(status(&mut tx, ids[2]).await, "failed");
+    }
+
+    async fn statuses_climb_and_keep_each_stages_time(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let id = tx.insert_outbound(&[outbound(to, "a", DeliveryStatus::Sending)], now()).await.unwrap()[0];
+        use DeliveryStatus::{Delivered, Failed, Read, Sent};
+        // Read overtakes everything, even our own answer from Meta.
+        assert!(tx.fold_status(&report("wa", Some(id), Read, 3)).await.unwrap());
+        tx.store_send_results(&[(id, SendResult::Accepted { wamid: "wa".into() })], now()).await.unwrap();
+        for (word, minute) in [(Sent, 1), (Delivered, 2), (Failed, 9), (Sent, 7)] {
+            assert!(tx.fold_status(&report("wa", None, word, minute)).await.unwrap());
+        }
+        let row = tx.message(id).await.unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.wamid.as_deref(), row.error.is_none()), ("read", Some("wa"), true));
+        let minute = |n| Some(now() + TimeDelta::minutes(n));
+        assert_eq!((row.sent_at, row.delivered_at, row.read_at), (minute(1), minute(2), minute(3)));
+        assert!(tx.mark_sending(&[id]).await.unwrap().is_empty(), "what was delivered is not sent again");
+        assert!(!tx.fold_status(&report("unknown", None, Read, 1)).await.unwrap());
+        assert!(!tx.fold_status(&report("other", Some(id), Read, 1)).await.unwrap(), "another id of Meta's is another message");
+        let elsewhere = StatusReport { phone_number_id: "2".into(), ..report("wa", Some(id), Read, 1) };
+        assert!(!tx.fold_status(&elsewhere).await.unwrap());
+    }
+
+    async fn a_failure_ends_a_message_unless_delivery_is_proven(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let id = tx.insert_outbound(&[outbound(to, "a", DeliveryStatus::Sending)], now()).await.unwrap()[0];
+        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Failed, 1)).await.unwrap();
+        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Sent, 1)).await.unwrap();
+        let row = tx.message(id).await.unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.error.map(|e| e.0)), ("failed", Some(json!({ "code": 1 }))));
+        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Delivered, 1)).await.unwrap();
+        assert_eq!(status(&mut tx, id).await, "delivered");
+    }
+
+    async fn history_is_filtered_and_paged_newest_first(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        tx.insert_inbound(&[inbound(to, Some("a"))], now()).await.unwrap();
+        let ids = tx.insert_outbound(&[outbound(to, "b", DeliveryStatus::Queued), outbound(to, "c", DeliveryStatus::Queued)], now()).await.unwrap();
+        let page = tx.list_messages(to.0, &MessageFilter::default(), 2, 0).await.unwrap();
+        assert_eq!((page.total, page.items.len(), page.items[0].id), (3, 2, ids[1]));
+        let filter = MessageFilter { contact: Some("16505550101".into()), direction: Some(Direction::Inbound) };
+        assert_eq!(tx.list_messages(to.0, &filter, 10, 0).await.unwrap().total, 1);
+        let nobody = MessageFilter { contact: Some("999".into()), direction: None };
+        assert_eq!(tx.list_messages(to.0, &nobody, 10, 0).await.unwrap().total, 0);
+    }
+
+    async fn contacts_are_found_by_phone_or_id_and_learn_the_other(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let owner = user(&mut tx, "ada").await;
+        let bot = bot(&mut tx, &owner, "b").await;
+        let seen = tx.see_contacts(&[
+            sighting(bot, Some("16505550101"), None),
+            sighting(bot, Some("16505550101"), Some("US.1")),
+            sighting(bot, None, Some("US.1")),
+            sighting(bot, None, Some("US.2")),
+        ], now()).await.unwrap();
+        assert_eq!((seen[0], seen[1], seen[2]), (seen[0], seen[0], seen[0]), "all the same person");
+        assert_ne!(seen[0], seen[3]);
+        let later = Sighting { name: Some("Ada L.".into()), at: now() + TimeDelta::minutes(1), ..sighting(bot, Some("16505550202"), Some("US.2")) };
+        let earlier = Sighting { at: now() - TimeDelta::minutes(1), ..later.clone() };
+        assert_eq!(tx.see_contacts(&[later.clone(), earlier], now()).await.unwrap(), [seen[3], seen[3]]);
+        let contact = &tx.contacts_by_ids(&[seen[3]]).await.unwrap()[0];
+        assert_eq!((contact.phone.as_deref(), contact.bsuid.as_deref(), contact.name.as_deref()), (Some("16505550202"), Some("US.2"), Some("Ada L.")));
+        assert_eq!(contact.last_inbound_at, Some(later.at), "the newest, whichever came last");
+        assert!(tx.see_contacts(&[], now()).await.unwrap().is_empty());
+    }
+
+    async fn contacts_seen_by_two_hosts_at_once_are_one(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let owner = user(&mut tx, "ada").await;
+        let bot = bot(&mut tx, &owner, "b").await;
+        tx.commit().await.unwrap();
+        let see = async || {
+            let mut tx = db.begin().await.unwrap();
+            let ids = tx.see_contacts(&[sighting(bot, Some("16505550101"), None)], now()).await.unwrap();
+            tx.commit().await.unwrap();
+            ids[0]
+        };
+        let (a, b, c) = tokio::join!(see(), see(), see());
+        assert_eq!((a, a), (b, c));
+    }
+}
