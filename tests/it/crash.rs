@@ -159,7 +159,8 @@ async fn killed_again_and_again_it_answers_every_message_once_and_in_order() {
 
 async fn drill(name: &str, database_url: &str) {
     let data = tempfile::tempdir().unwrap();
-    let url = if name == "sqlite" { format!("sqlite:{}", data.path().join("bot.db").display()) } else { database_url.into() };
+    let url =
+        if name == "sqlite" { format!("sqlite:{}", data.path().join("bot.db").display()) } else { database_url.into() };
     let mut config = emulator::Config::new(Arc::new(SystemClock));
     config.delivery.first_pause = Duration::from_millis(50);
     config.delivery.longest_pause = Duration::from_millis(300);
@@ -173,7 +174,9 @@ async fn drill(name: &str, database_url: &str) {
     let mut host = Host::start(data.path(), &url, port, &emulator);
     let api = Api::wait_for(&format!("http://127.0.0.1:{port}")).await.registered("owner").await;
     let number = &emulator.number().phone_number_id;
-    let bot = api.post("/bots/", json!({ "name": "b", "is_whatsapp_enabled": true, "whatsapp_phone_number_id": number })).await;
+    let bot = api
+        .post("/bots/", json!({ "name": "b", "is_whatsapp_enabled": true, "whatsapp_phone_number_id": number }))
+        .await;
     let count = api.post("/bots/flows/", counting_flow(&bot["id"])).await;
     let timer = api.post("/bots/flows/", timer_flow(&bot["id"])).await;
     for (flow, keyword) in [(&count, "message"), (&timer, "timer")] {
@@ -234,7 +237,8 @@ async fn drill(name: &str, database_url: &str) {
 
     for contact in 0..CONTACTS {
         let executions = api.get(&format!("/flows/executions/contact/{}", phone(contact))).await;
-        let statuses: Vec<_> = executions["items"].as_array().unwrap().iter().map(|e| e["status"].as_str().unwrap()).collect();
+        let statuses: Vec<_> =
+            executions["items"].as_array().unwrap().iter().map(|e| e["status"].as_str().unwrap()).collect();
         assert_eq!(statuses.iter().filter(|s| **s == "waiting_input").count(), 1, "{name}: {statuses:?}");
         assert_eq!(statuses.iter().filter(|s| **s == "completed").count(), 1, "{name}: {statuses:?}");
         assert_eq!(statuses.len(), 2, "{name}: {statuses:?}");

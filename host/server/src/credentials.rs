@@ -29,7 +29,10 @@ impl Defaults {
             return None;
         }
         let phone_number_id = bot.whatsapp_phone_number_id.clone().or_else(|| self.phone_number_id.clone())?;
-        let own = bot.whatsapp_access_token.as_deref().map(|sealed| self.secrets.unseal(bot.id, "whatsapp_access_token", sealed));
+        let own = bot
+            .whatsapp_access_token
+            .as_deref()
+            .map(|sealed| self.secrets.unseal(bot.id, "whatsapp_access_token", sealed));
         let access_token = match own {
             Some(Ok(token)) => token,
             Some(Err(error)) => {
@@ -43,7 +46,11 @@ impl Defaults {
 
     /// The secret that signs webhooks of the bot's app.
     pub(crate) fn app_secret(&self, bot: &Bot) -> Option<SecretText> {
-        match bot.whatsapp_app_secret.as_deref().map(|sealed| self.secrets.unseal(bot.id, "whatsapp_app_secret", sealed)) {
+        match bot
+            .whatsapp_app_secret
+            .as_deref()
+            .map(|sealed| self.secrets.unseal(bot.id, "whatsapp_app_secret", sealed))
+        {
             Some(Ok(secret)) => Some(secret),
             Some(Err(error)) => {
                 tracing::error!(bot.id = %bot.id, %error, "the bot's app secret cannot be decrypted");

@@ -93,7 +93,8 @@ impl Running {
     /// Whatever is left is taken up by the next start, or by another host.
     pub async fn shut_down(mut self) {
         self.stop.cancel();
-        let (_, ()) = tokio::join!(tokio::time::timeout(REQUESTS_DRAIN_MAX, &mut self.serving), self.app.work.shut_down());
+        let (_, ()) =
+            tokio::join!(tokio::time::timeout(REQUESTS_DRAIN_MAX, &mut self.serving), self.app.work.shut_down());
         self.serving.abort();
         self.app.db.close().await;
     }

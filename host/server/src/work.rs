@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use domain::{
-    Address, BotId, Clock, Contact, ContactId, DeliveryStatus, ExecutionId, ExecutionStatus, FlowId, JsonMap, MessageId,
-    OutgoingMessage,
+    Address, BotId, Clock, Contact, ContactId, DeliveryStatus, ExecutionId, ExecutionStatus, FlowId, JsonMap,
+    MessageId, OutgoingMessage,
 };
 use engine::Limits;
 use storage::{
@@ -87,7 +87,12 @@ impl Work {
     ///
     /// # Errors
     /// When the database refuses or a client cannot be made.
-    pub async fn start(db: &Db, clock: &Arc<dyn Clock>, config: &Config, secrets: &Secrets) -> Result<Self, StartError> {
+    pub async fn start(
+        db: &Db,
+        clock: &Arc<dyn Clock>,
+        config: &Config,
+        secrets: &Secrets,
+    ) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let defaults = Defaults {
@@ -106,8 +111,16 @@ impl Work {
             pair_pacing: config.whatsapp.pair_pacing,
             doubt: TimeDelta::seconds(config.whatsapp.unknown_send_seconds.into()),
         };
-        let outbox =
-            Outbox::new(db.clone(), clock.clone(), membership.clone(), cache.clone(), client, settings, changes.clone(), stop.clone());
+        let outbox = Outbox::new(
+            db.clone(),
+            clock.clone(),
+            membership.clone(),
+            cache.clone(),
+            client,
+            settings,
+            changes.clone(),
+            stop.clone(),
+        );
         let runner = Runner::new(
             db.clone(),
             clock.clone(),
@@ -126,7 +139,19 @@ impl Work {
         tasks.spawn(membership.clone().keep(stop.clone(), move || freed.look()));
         tasks.close();
         let routes = Routes::new(db.clone(), defaults.clone());
-        Ok(Self { db: db.clone(), clock: clock.clone(), membership, runner, outbox, ingest, routes, defaults, changes, stop, tasks })
+        Ok(Self {
+            db: db.clone(),
+            clock: clock.clone(),
+            membership,
+            runner,
+            outbox,
+            ingest,
+            routes,
+            defaults,
+            changes,
+            stop,
+            tasks,
+        })
     }
 
     pub(crate) fn ingest(&self) -> &Ingest {
@@ -270,7 +295,12 @@ impl Work {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn sent(&self, id: MessageId, contact: ContactId, patience: Duration) -> storage::Result<Option<MessageRow>> {
+    pub async fn sent(
+        &self,
+        id: MessageId,
+        contact: ContactId,
+        patience: Duration,
+    ) -> storage::Result<Option<MessageRow>> {
         let mut changes = self.changes.listen();
         let deadline = tokio::time::Instant::now() + patience;
         loop {

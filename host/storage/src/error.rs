@@ -48,7 +48,8 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::error::ErrorKind;
-        let code = error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned)).unwrap_or_default();
+        let code =
+            error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned)).unwrap_or_default();
         match &error {
             sqlx::Error::Database(e) => match e.kind() {
                 ErrorKind::UniqueViolation => {
@@ -61,10 +62,16 @@ impl From<sqlx::Error> for Error {
                     // PostgreSQL classes 08 connection, 53 resources, 57 operator intervention, 58 system; 25006 a
                     // primary that became a replica. SQLite: busy, locked, I/O error, full disk, cannot open,
                     // read-only.
-                    code if ["08", "53", "57", "58", "25006"].iter().any(|class| code.len() == 5 && code.starts_with(class)) => {
+                    code if ["08", "53", "57", "58", "25006"]
+                        .iter()
+                        .any(|class| code.len() == 5 && code.starts_with(class)) =>
+                    {
                         Self::Unavailable(error)
                     }
-                    code if code.parse::<u32>().is_ok_and(|n| code.len() < 5 && matches!(n & 0xff, 5 | 6 | 8 | 10 | 13 | 14)) => {
+                    code if code
+                        .parse::<u32>()
+                        .is_ok_and(|n| code.len() < 5 && matches!(n & 0xff, 5 | 6 | 8 | 10 | 13 | 14)) =>
+                    {
                         Self::Unavailable(error)
                     }
                     _ => Self::Other(error),

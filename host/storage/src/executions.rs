@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use domain::{BotId, ContactId, Execution, ExecutionId, ExecutionStatus, FlowId, InboundMessage, JsonMap, Time, TriggerId, UserId};
+use domain::{
+    BotId, ContactId, Execution, ExecutionId, ExecutionStatus, FlowId, InboundMessage, JsonMap, Time, TriggerId, UserId,
+};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 

@@ -297,7 +297,11 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lock_mailboxes(&mut self, host: HostId, contacts: &[ContactId]) -> Result<HashMap<ContactId, Mailbox>> {
+    pub async fn lock_mailboxes(
+        &mut self,
+        host: HostId,
+        contacts: &[ContactId],
+    ) -> Result<HashMap<ContactId, Mailbox>> {
         let lock = self.for_update();
         self.select_mailboxes(host, contacts, lock).await
     }

@@ -312,7 +312,11 @@ impl Tx {
         Ok(rows
             .into_iter()
             .map(|row| Unsent {
-                to: row.phone.map(Address::Phone).or(row.bsuid.map(Address::Bsuid)).unwrap_or(Address::Phone(String::new())),
+                to: row
+                    .phone
+                    .map(Address::Phone)
+                    .or(row.bsuid.map(Address::Bsuid))
+                    .unwrap_or(Address::Phone(String::new())),
                 id: row.id.into(),
                 bot_id: row.bot_id.into(),
                 contact_id: row.contact_id.into(),
@@ -434,7 +438,13 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn list_messages(&mut self, bot: BotId, filter: &MessageFilter, limit: i64, skip: i64) -> Result<Page<MessageRow>> {
+    pub async fn list_messages(
+        &mut self,
+        bot: BotId,
+        filter: &MessageFilter,
+        limit: i64,
+        skip: i64,
+    ) -> Result<Page<MessageRow>> {
         let total: i64 = on!(self, c => {
             let mut query = QueryBuilder::new("SELECT COUNT(*) FROM messages m JOIN contacts c ON c.id = m.contact_id WHERE m.bot_id = ");
             query.push_bind(bot.0);

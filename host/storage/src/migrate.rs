@@ -69,15 +69,13 @@ impl Db {
                 .fetch_all(readers)
                 .await?
             }
-            Self::Postgres(pool) => {
-                sqlx::query_as(
-                    "SELECT table_name::text, column_name::text, CASE WHEN is_nullable = 'YES' THEN 1::bigint ELSE 0 END
+            Self::Postgres(pool) => sqlx::query_as(
+                "SELECT table_name::text, column_name::text, CASE WHEN is_nullable = 'YES' THEN 1::bigint ELSE 0 END
                      FROM information_schema.columns
                      WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_sqlx%'",
-                )
-                .fetch_all(pool)
-                .await?
-            }
+            )
+            .fetch_all(pool)
+            .await?,
         };
         let mut columns: Vec<Column> =
             rows.into_iter().map(|(table, column, n)| Column { table, column, nullable: n == 1 }).collect();

@@ -42,7 +42,8 @@ impl Outside {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let request = read(&mut socket).await;
                 keep.lock().unwrap().push(request);
-                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let head =
+                    format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 socket.write_all((head + &body).as_bytes()).await.unwrap();
             }
         });
@@ -63,7 +64,9 @@ async fn read(socket: &mut tokio::net::TcpStream) -> String {
         bytes.extend_from_slice(&chunk[..n]);
         let text = String::from_utf8_lossy(&bytes).to_string();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse::<usize>().unwrap()));
+            let length = head.lines().find_map(|line| {
+                line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse::<usize>().unwrap())
+            });
             if n == 0 || body.len() >= length.unwrap_or(0) {
                 return text;
             }

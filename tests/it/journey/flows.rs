@@ -35,7 +35,7 @@ each_database! {
             { "type": "set_variable", "config": { "assignments": { "state.n": "{{ (state.n or 0) + 1 }}" }, "next": 1 } },
             ask("{{ state.n }}: {{ message.text }}", "state.x", 0),
         ])).await;
-        let now = chrono::Utc::now;
+        let now = || stage.app.clock().now();
         let batch: Vec<Inbound> = (0..40)
             .map(|n| Inbound::text(ADA, &if n == 0 { "first".into() } else { format!("message {n}") }))
             .enumerate()

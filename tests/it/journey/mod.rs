@@ -60,7 +60,8 @@ impl Stage {
             config.whatsapp.unknown_send_seconds = 1;
             change(config);
         };
-        let app = if still { TestApp::with_test_clock(database, adapt).await } else { TestApp::with(database, adapt).await };
+        let app =
+            if still { TestApp::with_test_clock(database, adapt).await } else { TestApp::with(database, adapt).await };
         emulator.set_callback(&format!("{}/whatsapp/webhook", app.running().base_url()));
         let api = app.api().registered("owner").await;
         let number = &emulator.number().phone_number_id;
@@ -114,7 +115,8 @@ impl Stage {
 
     async fn metric(&self, name: &str) -> u64 {
         let text = self.api.send(tests::Method::GET, "/metrics", None).await.text;
-        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("no {name}"));
+        let line =
+            text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("no {name}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 }

@@ -1,7 +1,8 @@
 //! Executions and their logs.
 
 use domain::{
-    ContactId, Effect, Execution, ExecutionId, ExecutionStatus, FlowId, HttpEffect, InboundMessage, MessageId, TriggerId,
+    ContactId, Effect, Execution, ExecutionId, ExecutionStatus, FlowId, HttpEffect, InboundMessage, MessageId,
+    TriggerId,
 };
 use storage::{Json, NewExecution, Sighting, StepRow, Tx};
 use tests::{Migrated, each_database};
@@ -12,7 +13,8 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
     let owner = user(tx, name).await;
     let bot_id = bot(tx, &owner, "b").await;
     let flow_id = flow(tx, bot_id, "f").await;
-    let seen = Sighting { bot_id, phone: Some("16505550101".into()), bsuid: None, username: None, name: None, at: now() };
+    let seen =
+        Sighting { bot_id, phone: Some("16505550101".into()), bsuid: None, username: None, name: None, at: now() };
     let contact_id: ContactId = tx.see_contacts(&[seen], now()).await.unwrap()[0];
     let message = InboundMessage {
         id: MessageId(7),

@@ -12,7 +12,8 @@ async fn contacts(tx: &mut Tx, n: usize) -> Vec<ContactId> {
     let bot = bot(tx, &owner, "b").await;
     let mut ids = Vec::new();
     for n in 0..n {
-        let fields = ContactFields { phone: Some(format!("1650555{n:04}")), source: "api".into(), ..ContactFields::default() };
+        let fields =
+            ContactFields { phone: Some(format!("1650555{n:04}")), source: "api".into(), ..ContactFields::default() };
         ids.push(tx.create_contact(bot, &fields, now()).await.unwrap().id);
     }
     ids

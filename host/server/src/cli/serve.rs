@@ -12,7 +12,9 @@ pub(super) async fn run() -> Result<(), String> {
     let config = Config::load().map_err(|error| error.to_string())?;
     logging::start(&config)?;
     if config.whatsapp.app_secret.is_none() {
-        tracing::warn!("WHATSAPP_APP_SECRET is not set: webhooks are refused, but those of bots with an app secret of their own");
+        tracing::warn!(
+            "WHATSAPP_APP_SECRET is not set: webhooks are refused, but those of bots with an app secret of their own"
+        );
     }
     let server = Running::start(config, Arc::new(SystemClock)).await.map_err(|error| error.to_string())?;
     let base = server.base_url();

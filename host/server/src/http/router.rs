@@ -8,8 +8,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth, boundary, bots, contacts, docs, executions, flows, health, nodes, openapi, problem, slashes::Slashes, templates, triggers,
-    whatsapp,
+    auth, bots, boundary, contacts, docs, executions, flows, health, nodes, openapi, problem, slashes::Slashes,
+    templates, triggers, whatsapp,
 };
 use crate::app::App;
 

@@ -50,11 +50,7 @@ impl<S: Shared> Batcher<S> {
     }
 }
 
-async fn write<S: Shared>(
-    work: Arc<S>,
-    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<S>>>>,
-    weight_max: usize,
-) {
+async fn write<S: Shared>(work: Arc<S>, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<S>>>>, weight_max: usize) {
     loop {
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
         {

@@ -45,12 +45,8 @@ impl Ingest {
     ) -> Self {
         // SQLite has one writer anyway; PostgreSQL commits several batches side by side.
         let writers = if db.is_shared() { 3 } else { 1 };
-        let messages = Messages {
-            db: db.clone(),
-            clock: clock.clone(),
-            membership: membership.clone(),
-            runner: runner.clone(),
-        };
+        let messages =
+            Messages { db: db.clone(), clock: clock.clone(), membership: membership.clone(), runner: runner.clone() };
         let statuses = Statuses { db: db.clone() };
         Self {
             messages: Batcher::start(&Arc::new(messages), writers, TRANSACTION_MAX, tasks),
@@ -60,12 +56,8 @@ impl Ingest {
 
     /// Stores what one POST brought. When it returns, all of it is durable.
     pub(crate) async fn take(&self, messages: Vec<Addressed>, statuses: Vec<StatusReport>) -> storage::Result<()> {
-        let messages = async {
-            if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await }
-        };
-        let statuses = async {
-            if statuses.is_empty() { Ok(()) } else { self.statuses.submit(statuses).await }
-        };
+        let messages = async { if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await } };
+        let statuses = async { if statuses.is_empty() { Ok(()) } else { self.statuses.submit(statuses).await } };
         let (messages, statuses) = futures_util::future::join(messages, statuses).await;
         messages.and(statuses)
     }
@@ -111,7 +103,8 @@ impl Shared for Messages {
             }
             let contact_id = row.contact_id;
             items.push(NewItem { contact_id, kind: ItemKind::Message, message_id: Some(id), execution_id: None });
-            let arrival = arrivals.entry(contact_id).or_insert(Arrival { contact_id, bot_id: row.bot_id, count: 0, open: 0 });
+            let arrival =
+                arrivals.entry(contact_id).or_insert(Arrival { contact_id, bot_id: row.bot_id, count: 0, open: 0 });
             arrival.count += 1;
         }
         tx.add_items(&items, now).await?;
@@ -122,8 +115,10 @@ impl Shared for Messages {
         let stored = ids.iter().flatten().count();
         metrics::add(metrics::RECEIVED, stored);
         metrics::add(metrics::DUPLICATE, repeated + ids.len() - stored);
-        let (ours, free): (Vec<_>, Vec<_>) =
-            owners.into_iter().filter(|(_, owner)| owner.is_none_or(|o| o == host)).partition(|(_, owner)| owner.is_some());
+        let (ours, free): (Vec<_>, Vec<_>) = owners
+            .into_iter()
+            .filter(|(_, owner)| owner.is_none_or(|o| o == host))
+            .partition(|(_, owner)| owner.is_some());
         self.runner.wake(ours.into_iter().map(|(contact, _)| contact));
         if !free.is_empty() {
             self.runner.look();

@@ -42,7 +42,11 @@ impl Outbox {
         // The first attempt uses what the bot's last batch saw; a retry looks again, in case somebody mended something.
         let credentials = match self.cache.credentials(&self.db, message.bot_id, message.attempts > 1).await {
             Ok(Some(credentials)) => credentials,
-            Ok(None) => return SendResult::Failed { error: json!({ "title": "the bot has no WhatsApp credentials any more" }) },
+            Ok(None) => {
+                return SendResult::Failed {
+                    error: json!({ "title": "the bot has no WhatsApp credentials any more" }),
+                };
+            }
             Err(error) => {
                 let error = json!({ "title": "the bot's credentials could not be read", "details": error.to_string() });
                 return SendResult::Again { at: now() + BACKOFF_MIN, error, ambiguous: false };

@@ -29,7 +29,8 @@ pub(super) async fn commit(
 
     let mut tx = runner.db.begin().await?;
     let locked = tx.lock_mailboxes(host, &ids).await?;
-    let (kept, lost): (Vec<_>, Vec<_>) = done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
+    let (kept, lost): (Vec<_>, Vec<_>) =
+        done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
     let unknown: Vec<ContactId> =
         locked.values().filter(|m| m.open > runner.outbox.count(m.contact_id)).map(|m| m.contact_id).collect();
     let adopted = tx.unsent(&unknown).await?;
@@ -132,7 +133,9 @@ fn outbound(desk: &Desk, execution: ExecutionId, message: OutgoingMessage) -> Ne
     let credentials = desk.bot.as_deref().and_then(|bot| bot.credentials.as_ref());
     let faults = limits::check(&message, Templates::Filled);
     let error: Option<Value> = if credentials.is_none() {
-        Some(json!({ "title": "the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it" }))
+        Some(
+            json!({ "title": "the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it" }),
+        )
     } else if faults.is_empty() {
         None
     } else {

@@ -92,11 +92,16 @@ impl Desk {
         let finished = session.run()?;
         let Session { mut work, executions, tools, .. } = session;
         work.all_handled = finished;
-        let wake_at = executions.iter().filter(|(e, _)| !e.execution.status.is_final()).filter_map(|(e, _)| e.execution.wake_at).min();
+        let wake_at = executions
+            .iter()
+            .filter(|(e, _)| !e.execution.status.is_final())
+            .filter_map(|(e, _)| e.execution.wake_at)
+            .min();
         // A timer that cannot fire now (the bot is switched off) must not keep the mailbox ready all the time.
         let earliest = tools.now + if finished { POSTPONED } else { TimeDelta::zero() };
         work.wake_at = wake_at.map(|at| if at <= tools.now { earliest } else { at });
-        work.executions = executions.into_iter().filter_map(|(execution, changed)| changed.then_some(execution)).collect();
+        work.executions =
+            executions.into_iter().filter_map(|(execution, changed)| changed.then_some(execution)).collect();
         Ok(work)
     }
 }
@@ -106,7 +111,8 @@ impl Session<'_, '_> {
     fn run(&mut self) -> Result<bool, Need> {
         let desk = self.desk;
         let active = desk.bot.as_ref().is_some_and(|bot| bot.is_active);
-        if let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingEffect) {
+        if let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingEffect)
+        {
             let id = self.executions[at].0.execution.id;
             let cancelled = desk.items.iter().any(|i| i.kind == ItemKind::Cancel && i.execution_id == Some(id));
             match &desk.outcome {
@@ -178,7 +184,9 @@ impl Session<'_, '_> {
                     tracing::warn!(trigger.id = %chosen.trigger_id, flow.id = %chosen.flow_id, "trigger matched, but its flow has no published version");
                     return Ok(());
                 };
-                while let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput) {
+                while let Some(at) =
+                    self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput)
+                {
                     self.cancel(at, "interrupted by a trigger");
                 }
                 self.start(chosen.flow_id, version, chosen.trigger_id, message.clone())
@@ -188,10 +196,23 @@ impl Session<'_, '_> {
         }
     }
 
-    fn start(&mut self, flow_id: FlowId, version: i64, trigger: TriggerId, message: InboundMessage) -> Result<(), Need> {
+    fn start(
+        &mut self,
+        flow_id: FlowId,
+        version: i64,
+        trigger: TriggerId,
+        message: InboundMessage,
+    ) -> Result<(), Need> {
         let id = (self.tools.next_id)().ok_or(Need::Ids)?;
-        let execution =
-            new_execution(id, self.desk.contact.bot_id, self.desk.contact_id(), flow_id, version, JsonMap::new(), self.tools.now);
+        let execution = new_execution(
+            id,
+            self.desk.contact.bot_id,
+            self.desk.contact_id(),
+            flow_id,
+            version,
+            JsonMap::new(),
+            self.tools.now,
+        );
         let execution = Execution { message: Some(message), ..execution };
         self.executions.push((NewExecution { execution, trigger_id: Some(trigger) }, true));
         self.advance(self.executions.len() - 1, Cause::Start)

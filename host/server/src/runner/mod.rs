@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use cache::Cache;
 pub(crate) use desk::new_execution;
-pub(crate) use effects::{Egress, Effects};
+pub(crate) use effects::{Effects, Egress};
 pub(crate) use timekeeper::Timekeeper;
 
 use crate::{changes::Changes, host::Membership, outbox::Outbox};

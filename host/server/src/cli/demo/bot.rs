@@ -19,7 +19,8 @@ pub(super) async fn make(base: &str, number: &Number) -> Result<(), String> {
     let login = api.post("/auth/token", &json!({ "username": USERNAME, "password": PASSWORD })).await?;
     let api = Api { token: login["access_token"].as_str().unwrap_or_default().to_owned(), ..api };
 
-    let bot = json!({ "name": "Demo", "is_whatsapp_enabled": true, "whatsapp_phone_number_id": number.phone_number_id });
+    let bot =
+        json!({ "name": "Demo", "is_whatsapp_enabled": true, "whatsapp_phone_number_id": number.phone_number_id });
     let bot_id = &api.post("/bots/", &bot).await?["id"];
     let mut flow: Value = serde_json::from_str(FLOW).map_err(|error| error.to_string())?;
     flow["bot_id"] = bot_id.clone();

@@ -54,7 +54,9 @@ async fn has_timer(server: &Running, emulator: &Emulator) -> Result<bool, String
         let mut tx = server.app().db.read().await?;
         let bot = tx.bot_by_phone_number(&emulator.number().phone_number_id).await?;
         let Some(bot) = bot else { return Ok(false) };
-        let Some(contact) = tx.contact_by_address(bot.id, &Address::Phone(PHONE.into())).await? else { return Ok(false) };
+        let Some(contact) = tx.contact_by_address(bot.id, &Address::Phone(PHONE.into())).await? else {
+            return Ok(false);
+        };
         let live = tx.live_executions(&[contact.id]).await?;
         let busy = |row: &storage::ExecutionRow| row.execution.status != domain::ExecutionStatus::WaitingInput;
         Ok(live.values().flatten().any(busy))

@@ -61,7 +61,9 @@ async fn start(folder: &Folder, emulator: &Emulator, port: u16) -> Result<Runnin
     });
     match config {
         Ok(config) => Running::start(config, Arc::new(SystemClock)).await,
-        Err(error) => Err(crate::running::StartError::File("configuration of the demo".into(), std::io::Error::other(error))),
+        Err(error) => {
+            Err(crate::running::StartError::File("configuration of the demo".into(), std::io::Error::other(error)))
+        }
     }
 }
 

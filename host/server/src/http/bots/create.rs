@@ -21,8 +21,8 @@ pub(in crate::http) async fn create(
     current: CurrentUser,
     mut body: Body,
 ) -> Result<(StatusCode, Json<BotView>)> {
-    let mut settings = BotSettings { timezone: "UTC".into(), is_active: true,
-        is_whatsapp_enabled: true, ..BotSettings::default() };
+    let mut settings =
+        BotSettings { timezone: "UTC".into(), is_active: true, is_whatsapp_enabled: true, ..BotSettings::default() };
     let secrets = input::read(&mut body, &mut settings, true);
     body.finish()?;
     let now = app.clock.now();

@@ -34,7 +34,13 @@ impl MessageInput {
     fn read(body: &mut Body, id: ExecutionId) -> Self {
         Self {
             message: body.text("message").max(MESSAGE_CHARS_MAX).required(),
-            message_type: body.text("message_type").one_line().min(1).max(50).optional().unwrap_or_else(|| "text".into()),
+            message_type: body
+                .text("message_type")
+                .one_line()
+                .min(1)
+                .max(50)
+                .optional()
+                .unwrap_or_else(|| "text".into()),
             execution_id: body
                 .integer("execution_id")
                 .check(|given| if *given == id.0 { Ok(()) } else { Err(format!("is not the {id} of the path")) })

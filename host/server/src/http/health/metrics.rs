@@ -27,7 +27,11 @@ pub(in crate::http) async fn metrics(State(app): State<Arc<App>>, current: Curre
         ("chatboost_mailboxes", "Contacts with something to do, now or later, on all hosts", mailboxes),
         ("chatboost_mailboxes_busy", "Contacts with something to do now, on all hosts", busy),
         ("chatboost_contacts_in_work", "Contacts that this host works on", i64::try_from(contacts).unwrap_or(i64::MAX)),
-        ("chatboost_messages_unsettled", "Messages that this host has still to send", i64::try_from(messages).unwrap_or(i64::MAX)),
+        (
+            "chatboost_messages_unsettled",
+            "Messages that this host has still to send",
+            i64::try_from(messages).unwrap_or(i64::MAX),
+        ),
     ];
     let mut text = metrics::render();
     for (name, help, value) in gauges {

@@ -131,7 +131,9 @@ async fn sort(signed: &mut Signed<'_>, batch: Batch) -> Result<(Vec<Addressed>, 
         let Some(bot_id) = bot else { continue };
         match update.kind {
             UpdateKind::Message(inbound) if inbound.from.is_none() && inbound.bsuid.is_none() => odd += 1,
-            UpdateKind::Message(inbound) => messages.push(Addressed { bot_id, phone_number_id: number, inbound: *inbound }),
+            UpdateKind::Message(inbound) => {
+                messages.push(Addressed { bot_id, phone_number_id: number, inbound: *inbound });
+            }
             UpdateKind::Status(status) => statuses.extend(report(number, *status)),
             UpdateKind::Errors { .. } | UpdateKind::Account { .. } => metrics::count(metrics::OTHER_FIELD),
         }

@@ -35,13 +35,8 @@ pub(in crate::http) struct MediaInput {
     filename: Option<String>,
 }
 
-const TYPES: &[(&str, &str)] = &[
-    ("image", "image"),
-    ("video", "video"),
-    ("audio", "audio"),
-    ("document", "document"),
-    ("sticker", "sticker"),
-];
+const TYPES: &[(&str, &str)] =
+    &[("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "document"), ("sticker", "sticker")];
 
 impl MediaInput {
     fn read(body: &mut Body) -> (Option<Address>, OutgoingMessage) {

@@ -58,11 +58,15 @@ async fn send(
     message: OutgoingMessage,
 ) -> Result<(StatusCode, Json<SendView>)> {
     // The bodies were read to their ends, so neither is missing.
-    let (Some(bot), Some(to)) = (bot, to) else { return Err(Problem::internal(&"a bot and a recipient were expected")) };
+    let (Some(bot), Some(to)) = (bot, to) else {
+        return Err(Problem::internal(&"a bot and a recipient were expected"));
+    };
     let mut tx = app.db.begin().await?;
     let bot = tx.bot(owner, bot).await?.ok_or_else(|| Problem::not_found("bot"))?;
     let number = app.work.sender(&bot).ok_or_else(|| {
-        Problem::conflict("the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it")
+        Problem::conflict(
+            "the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it",
+        )
     })?;
     let contact = app.work.contact(&mut tx, bot.id, &to).await?;
     let id = app.work.send(tx, &contact, number, message).await?;
