@@ -1,7 +1,8 @@
--- Times are RFC 3339 texts in UTC, booleans 0/1, JSON is text. The PostgreSQL twin has the same tables and columns.
+-- Times are RFC 3339 texts in UTC, booleans 0/1, JSON is text. AUTOINCREMENT: an id
+-- is never used again, because delivery reports and caches may still speak of a row that is gone. The PostgreSQL twin has the same tables and columns.
 
 CREATE TABLE users (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     username      TEXT NOT NULL,
     username_key  TEXT NOT NULL UNIQUE,
     email         TEXT NOT NULL,
@@ -14,7 +15,7 @@ CREATE TABLE users (
 ) STRICT;
 
 CREATE TABLE api_keys (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name       TEXT NOT NULL,
     prefix     TEXT NOT NULL,
@@ -26,7 +27,7 @@ CREATE INDEX api_keys_user ON api_keys (user_id, id);
 
 -- `revision` grows with every change of the bot, its triggers or what its flows run; caches compare it.
 CREATE TABLE bots (
-    id                           INTEGER PRIMARY KEY,
+    id                           INTEGER PRIMARY KEY AUTOINCREMENT,
     owner_id                     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name                         TEXT NOT NULL,
     description                  TEXT,
@@ -46,7 +47,7 @@ CREATE INDEX bots_owner ON bots (owner_id, id);
 
 -- `published_version` is what new executions run; NULL until something valid was published.
 CREATE TABLE flows (
-    id                INTEGER PRIMARY KEY,
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
     bot_id            INTEGER NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
     name              TEXT NOT NULL,
     description       TEXT,
@@ -59,7 +60,7 @@ CREATE TABLE flows (
 CREATE INDEX flows_bot ON flows (bot_id, id);
 
 CREATE TABLE nodes (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     flow_id    INTEGER NOT NULL REFERENCES flows (id) ON DELETE CASCADE,
     position   INTEGER NOT NULL,
     key        TEXT,
@@ -82,7 +83,7 @@ CREATE TABLE flow_versions (
 ) STRICT;
 
 CREATE TABLE flow_templates (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     owner_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name        TEXT NOT NULL,
     description TEXT,
@@ -94,7 +95,7 @@ CREATE INDEX flow_templates_owner ON flow_templates (owner_id, id);
 
 -- `rule` holds what is particular to the trigger type.
 CREATE TABLE triggers (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
     bot_id       INTEGER NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
     flow_id      INTEGER NOT NULL REFERENCES flows (id) ON DELETE CASCADE,
     name         TEXT NOT NULL,
@@ -109,28 +110,42 @@ CREATE TABLE triggers (
 CREATE INDEX triggers_bot ON triggers (bot_id, id);
 CREATE INDEX triggers_flow ON triggers (flow_id);
 
+-- One row per schedule trigger that fires again. `begun_at`: a fire is under way, for the contacts after `cursor`.
+CREATE TABLE schedules (
+    trigger_id   INTEGER PRIMARY KEY REFERENCES triggers (id) ON DELETE CASCADE,
+    next_fire_at TEXT NOT NULL,
+    begun_at     TEXT,
+    cursor       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX schedules_next ON schedules (next_fire_at);
+
+-- `is_announced`: whether there was a `new_contact` event.
 CREATE TABLE contacts (
-    id              INTEGER PRIMARY KEY,
-    bot_id          INTEGER NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
-    phone           TEXT,
-    bsuid           TEXT,
-    username        TEXT,
-    name            TEXT,
-    first_name      TEXT,
-    last_name       TEXT,
-    email           TEXT,
-    language        TEXT,
-    timezone        TEXT,
-    tags            TEXT NOT NULL,
-    attributes      TEXT NOT NULL,
-    source          TEXT NOT NULL,
-    last_inbound_at TEXT,
-    created_at      TEXT NOT NULL,
-    updated_at      TEXT NOT NULL,
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+    bot_id              INTEGER NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
+    phone               TEXT,
+    bsuid               TEXT,
+    username            TEXT,
+    name                TEXT,
+    first_name          TEXT,
+    last_name           TEXT,
+    email               TEXT,
+    language            TEXT,
+    timezone            TEXT,
+    tags                TEXT NOT NULL,
+    attributes          TEXT NOT NULL,
+    source              TEXT NOT NULL,
+    opted_in            INTEGER NOT NULL CHECK (opted_in IN (0, 1)),
+    opted_in_changed_at TEXT,
+    is_announced        INTEGER NOT NULL CHECK (is_announced IN (0, 1)),
+    last_inbound_at     TEXT,
+    created_at          TEXT NOT NULL,
+    updated_at          TEXT NOT NULL,
     CHECK (phone IS NOT NULL OR bsuid IS NOT NULL),
     UNIQUE (bot_id, phone),
     UNIQUE (bot_id, bsuid)
 ) STRICT;
+CREATE INDEX contacts_bot ON contacts (bot_id, id);
 
 -- From here on rows are many: they hang on their contact only, because a foreign key to a row that all of them share
 -- (the bot, the flow) makes every insert touch it.
@@ -146,6 +161,7 @@ CREATE TABLE executions (
     current_node INTEGER,
     state        TEXT NOT NULL,
     message      TEXT,
+    depth        INTEGER NOT NULL,
     steps        INTEGER NOT NULL,
     wake_at      TEXT,
     effect       TEXT,
@@ -173,7 +189,7 @@ CREATE TABLE execution_steps (
 
 -- Both directions. An outbound row is its own outbox entry while its status is `queued` or `sending`.
 CREATE TABLE messages (
-    id                INTEGER PRIMARY KEY,
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
     bot_id            INTEGER NOT NULL,
     contact_id        INTEGER NOT NULL REFERENCES contacts (id) ON DELETE CASCADE,
     execution_id      INTEGER,

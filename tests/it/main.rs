@@ -6,4 +6,5 @@ mod configuration;
 mod crash;
 mod http;
 mod journey;
+mod readme;
 mod storage;

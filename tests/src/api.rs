@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, header::HeaderMap};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
 /// Longest time for one answer.
@@ -128,15 +128,26 @@ impl Api {
         self.send_raw(method, path, body).await
     }
 
+    /// Posts a JSON body with a header.
+    pub async fn post_with(&self, path: &str, header: (&str, &str), body: &Value) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.base_url)).header(header.0, header.1);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        self.answer(format!("POST {path}"), request).await
+    }
+
     /// Sends a request with any body.
     pub async fn send_raw(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Answer {
         let asked = format!("{method} {path}");
         let mut request = self.client.request(method, format!("{}{path}", self.base_url));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
         if let Some((kind, bytes)) = body {
             request = request.header("content-type", kind).body(bytes);
+        }
+        self.answer(asked, request).await
+    }
+
+    async fn answer(&self, asked: String, mut request: RequestBuilder) -> Answer {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let answer = request.send().await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());

@@ -36,6 +36,10 @@ pub struct Contact {
     pub attributes: JsonMap,
     /// Where the contact came from: `whatsapp`, `api` or what the API caller said.
     pub source: String,
+    /// Whether the contact agrees to get messages that it did not ask for.
+    pub opted_in: bool,
+    /// When that last changed.
+    pub opted_in_changed_at: Option<Time>,
     /// The newest inbound message by Meta's timestamp; opens the customer service window.
     pub last_inbound_at: Option<Time>,
     /// When the row was made.

@@ -82,6 +82,9 @@ pub struct Execution {
     pub state: JsonMap,
     /// The message `message.*` speaks of: the last one this execution was started or resumed with.
     pub message: Option<crate::InboundMessage>,
+    /// How many executions started one another up to this one, each by its end; 0 for what a message, a person or the
+    /// clock started.
+    pub depth: i64,
     /// Steps logged so far; the next one's `seq`.
     pub steps: i64,
     /// When a wait ends by itself.
@@ -104,6 +107,15 @@ pub struct Execution {
 pub enum Effect {
     /// An HTTP request of a `webhook_action` node.
     Http(HttpEffect),
+}
+
+impl Effect {
+    /// What tells this call from every other one: its idempotency key.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Http(call) => &call.idempotency_key,
+        }
+    }
 }
 
 /// One HTTP request, all templates filled in.

@@ -5,15 +5,18 @@
 
 mod clock;
 mod contact;
+mod event;
 mod execution;
 mod fault;
 mod flow;
 mod ids;
 mod message;
+mod schedule;
 mod trigger;
 
 pub use clock::{Clock, SystemClock, TestClock, Time};
 pub use contact::{Address, AddressError, Contact};
+pub use event::EventType;
 pub use execution::{Effect, EffectOutcome, Execution, ExecutionStatus, HttpEffect, HttpReply};
 pub use fault::Fault;
 pub use flow::{BotInfo, FlowDefinition, FlowInfo, Issue, NodeDefinition, Severity};
@@ -21,6 +24,7 @@ pub use ids::{
     ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, TemplateId, TriggerId, UserId,
 };
 pub use message::{Delivery, DeliveryStatus, Direction, InboundMessage, OutgoingMessage};
+pub use schedule::{DayOfWeek, Missed, Schedule, ScheduleType};
 pub use trigger::{MatchType, Trigger, TriggerRule};
 
 /// A JSON object, as used for flow state and contact attributes.

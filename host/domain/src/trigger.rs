@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotId, FlowId, TriggerId};
+use crate::{BotId, EventType, FlowId, JsonMap, Schedule, TriggerId};
 
 /// A rule that starts a flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,16 @@ pub enum TriggerRule {
         #[serde(default)]
         case_sensitive: bool,
     },
+    /// Something that happened to a contact.
+    Event {
+        /// What.
+        event_type: EventType,
+        /// What must hold of the event: fields of its document and what they are compared with.
+        #[serde(default)]
+        event_conditions: JsonMap,
+    },
+    /// The clock.
+    Schedule(Schedule),
 }
 
 impl TriggerRule {
@@ -48,6 +58,8 @@ impl TriggerRule {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Keyword { .. } => "keyword",
+            Self::Event { .. } => "event",
+            Self::Schedule(_) => "schedule",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What `send_message` and `ask` say: a message type and its content.
 
-use domain::OutgoingMessage;
+use domain::{NodeDefinition, OutgoingMessage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -119,6 +119,51 @@ impl Content {
         run.send(OutgoingMessage { kind: self.kind().to_owned(), content })?;
         Ok(Sent::Yes)
     }
+}
+
+/// The message that a node says, in the Cloud API's form but with its templates as they are; for checks by those who
+/// know the API's limits. None when the node says nothing, or says it in a form that [`validate`](crate::validate)
+/// refuses.
+pub fn unfilled(node: &NodeDefinition) -> Option<OutgoingMessage> {
+    if !["send_message", "ask"].contains(&node.kind.as_str()) {
+        return None;
+    }
+    let content = node.config.get("content")?;
+    let word = match node.config.get("message_type")?.as_str()? {
+        "media" => content.get("media_type")?.as_str()?,
+        word => word,
+    };
+    let (_, kind) = KINDS.into_iter().find(|(name, _)| *name == word)?;
+    let content = match (kind, content) {
+        (Kind::Text, Value::String(text)) => json!({ "body": text }),
+        (Kind::Contacts, Value::Array(_)) => content.clone(),
+        (_, Value::Object(members)) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let mut normal: Vec<_> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+            if normalise(kind, &mut normal).is_some() {
+                return None;
+            }
+            let mut content = Value::Object(normal.into_iter().collect());
+            match kind {
+                Kind::Contacts => content["contacts"].take(),
+                Kind::Template => {
+                    if content["language"].is_string() {
+                        content["language"] = json!({ "code": content["language"] });
+                    }
+                    content
+                }
+                Kind::Media(_) => {
+                    if let Value::Object(members) = &mut content {
+                        members.retain(|_, value| value.as_str() != Some(""));
+                    }
+                    content
+                }
+                _ => content,
+            }
+        }
+        _ => return None,
+    };
+    Some(OutgoingMessage { kind: kind.name().to_owned(), content })
 }
 
 /// `message_type`; `media` leaves it to `content.media_type` which type is meant.

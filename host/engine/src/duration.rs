@@ -108,6 +108,12 @@ fn local_time(text: &str, timezone: &str) -> Option<Time> {
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    instant(zone, local)
+}
+
+/// When a local time comes. One that a clock change skips means the first moment after the gap; one that comes twice
+/// means the first. Later local times never come earlier.
+pub(crate) fn instant(zone: Tz, local: NaiveDateTime) -> Option<Time> {
     // Gaps end on a quarter of an hour and are shorter than a day, except where an island changed sides of the date line.
     (0..=4 * 25).find_map(|quarters| {
         let later = local.checked_add_signed(Duration::minutes(15 * quarters))?;

@@ -17,6 +17,7 @@ mod issues;
 mod limits;
 mod machine;
 mod nodes;
+mod operator;
 mod path;
 mod pattern;
 mod refusal;
@@ -28,10 +29,12 @@ pub mod triggers;
 mod values;
 mod variables;
 
+pub use content::unfilled;
 pub use flow::{Flow, validate};
 pub use limits::{
-    HTTP_HEADERS, HTTP_RETRIES, HTTP_TIMEOUT_SECONDS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW,
-    PATH_SEGMENTS, PATTERN_BYTES, PATTERN_FUEL, TEMPLATE_FUEL, TEMPLATE_SOURCE_BYTES, WAIT_DAYS,
+    AUDIENCE_PHONES, AUDIENCE_TAGS, CRON_CHARS, EVENT_CONDITIONS, EVENT_DEPTH, HTTP_HEADERS, HTTP_RETRIES,
+    HTTP_TIMEOUT_SECONDS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW, PATH_SEGMENTS, PATTERN_BYTES,
+    PATTERN_FUEL, TEMPLATE_FUEL, TEMPLATE_SOURCE_BYTES, WAIT_DAYS,
 };
 pub use machine::{Cause, advance, cancel};
 pub use nodes::NODE_TYPES;

@@ -25,6 +25,16 @@ pub const PATTERN_BYTES: usize = 1024 * 1024;
 pub const KEYWORDS_PER_TRIGGER: usize = 100;
 /// Most characters of one keyword.
 pub const KEYWORD_CHARS: usize = 500;
+/// Most contacts that a schedule trigger can name.
+pub const AUDIENCE_PHONES: usize = 1_000;
+/// Most tags of a schedule trigger's audience.
+pub const AUDIENCE_TAGS: usize = 100;
+/// Most characters of a cron expression.
+pub const CRON_CHARS: usize = 200;
+/// Most conditions of one event trigger.
+pub const EVENT_CONDITIONS: usize = 50;
+/// Most flows that may start one another in a row, each by its end: it cuts loops between flows.
+pub const EVENT_DEPTH: i64 = 5;
 
 /// What one sprint may use. What a flow may say when it is saved is bounded by the constants beside this type.
 #[derive(Debug, Clone, PartialEq, Eq)]

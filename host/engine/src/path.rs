@@ -120,8 +120,11 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// At least one segment, none of them empty.
-fn split(text: &str) -> Result<Vec<String>, String> {
+/// Cuts a dotted path into at least one segment, none of them empty.
+///
+/// # Errors
+/// A sentence for people.
+pub(crate) fn split(text: &str) -> Result<Vec<String>, String> {
     let dotted = text.replace('[', ".").replace(']', "");
     let segments: Vec<String> = dotted.split('.').map(str::to_owned).collect();
     if segments.iter().any(String::is_empty) {

@@ -124,8 +124,8 @@ fn local(now: Time, timezone: &str) -> String {
     }
 }
 
-/// Fields that are not known are left out rather than null, so that `default("…")` works on them.
-fn contact(contact: &Contact) -> Value {
+/// The contact as flows see it. Fields that are not known are left out rather than null, so that `default("…")` works on them.
+pub(crate) fn contact(contact: &Contact) -> Value {
     let first_name = filled(contact.first_name.as_deref())
         .or_else(|| contact.name.as_deref().and_then(|name| name.split_whitespace().next()));
     without_nulls(json!({
@@ -142,11 +142,13 @@ fn contact(contact: &Contact) -> Value {
         "tags": contact.tags,
         "attributes": contact.attributes,
         "source": contact.source,
+        "opted_in": contact.opted_in,
         "created_at": contact.created_at.to_rfc3339_opts(SecondsFormat::Secs, true),
     }))
 }
 
-fn message(message: Option<&InboundMessage>) -> Value {
+/// The message as flows see it.
+pub(crate) fn message(message: Option<&InboundMessage>) -> Value {
     let Some(message) = message else { return json!({}) };
     without_nulls(json!({
         "id": message.id,
@@ -169,7 +171,8 @@ fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn walk<'v>(from: &'v Value, way: &[String]) -> Option<&'v Value> {
+/// The value at the end of a way.
+pub(crate) fn walk<'v>(from: &'v Value, way: &[String]) -> Option<&'v Value> {
     way.iter().try_fold(from, |at, segment| match at {
         Value::Object(members) => members.get(segment),
         Value::Array(items) => items.get(segment.parse::<usize>().ok()?),

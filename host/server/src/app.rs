@@ -7,7 +7,7 @@ use storage::Db;
 
 use crate::{
     config::Config,
-    http::auth::Passwords,
+    http::{self, auth::Passwords},
     secrets::Secrets,
     work::{StartError, Work},
 };
@@ -25,6 +25,8 @@ pub struct App {
     pub secrets: Secrets,
     /// Hashes passwords off the async threads, a few at once.
     pub passwords: Passwords,
+    /// Requests with an `Idempotency-Key` that are being answered.
+    pub requests: http::Running,
     /// What goes on in the background.
     pub work: Work,
 }
@@ -37,6 +39,6 @@ impl App {
     pub async fn start(config: Config, db: Db, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secrets = Secrets::open(&config)?;
         let work = Work::start(&db, &clock, &config, &secrets).await?;
-        Ok(Self { passwords: Passwords::new(), secrets, config, db, clock, work })
+        Ok(Self { passwords: Passwords::new(), requests: http::Running::default(), secrets, config, db, clock, work })
     }
 }

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use domain::{
-    Address, BotId, Clock, Contact, ContactId, DeliveryStatus, ExecutionId, ExecutionStatus, FlowId, JsonMap,
-    MessageId, OutgoingMessage,
+    Address, BotId, Clock, Contact, ContactId, DeliveryStatus, EventType, ExecutionId, ExecutionStatus, FlowId, HostId,
+    JsonMap, MessageId, OutgoingMessage,
 };
 use engine::Limits;
 use storage::{
-    Arrival, Bot, Db, ExecutionRow, ItemKind, MessageRow, NewExecution, NewInbound, NewItem, NewOutbound, Tx,
+    Arrival, Bot, Db, ExecutionRow, ItemKind, MessageRow, NewExecution, NewInbound, NewItem, NewOutbound, RequestKey,
+    Tx,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,7 +22,8 @@ use crate::{
     host::Membership,
     ingest::{Ingest, Routes},
     outbox::{Outbox, OutboxSettings},
-    runner::{Cache, Effects, Egress, Runner, new_execution},
+    runner::{Cache, Effects, Egress, Payload, Runner, new_execution},
+    schedules::Schedules,
     secrets::Secrets,
 };
 
@@ -34,13 +36,17 @@ pub struct Work {
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
     runner: Arc<Runner>,
+    schedules: Arc<Schedules>,
     outbox: Arc<Outbox>,
     ingest: Ingest,
     routes: Routes,
     defaults: Defaults,
     changes: Changes,
+    /// Stops everything but the outbox, which has to see what is under way to its end.
     stop: CancellationToken,
     tasks: TaskTracker,
+    stop_sending: CancellationToken,
+    sending: TaskTracker,
 }
 
 impl std::fmt::Debug for Work {
@@ -93,8 +99,8 @@ impl Work {
         config: &Config,
         secrets: &Secrets,
     ) -> Result<Self, StartError> {
-        let stop = CancellationToken::new();
-        let tasks = TaskTracker::new();
+        let (stop, stop_sending) = (CancellationToken::new(), CancellationToken::new());
+        let (tasks, sending) = (TaskTracker::new(), TaskTracker::new());
         let defaults = Defaults {
             phone_number_id: config.whatsapp.phone_number_id.clone(),
             access_token: config.whatsapp.access_token.clone(),
@@ -119,7 +125,7 @@ impl Work {
             client,
             settings,
             changes.clone(),
-            stop.clone(),
+            stop_sending.clone(),
         );
         let runner = Runner::new(
             db.clone(),
@@ -133,17 +139,21 @@ impl Work {
             stop.clone(),
         );
         let ingest = Ingest::start(db, clock, &membership, &runner, &TaskTracker::new());
-        outbox.start(&tasks);
+        outbox.start(&sending);
         runner.start(&tasks);
-        let freed = runner.clone();
-        tasks.spawn(membership.clone().keep(stop.clone(), move || freed.look()));
+        let schedules = Schedules::new(db, clock, &membership, &runner);
+        tasks.spawn(schedules.clone().run(stop.clone()));
+        let (freed, dead) = (runner.clone(), outbox.clone());
+        tasks.spawn(membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all()));
         tasks.close();
+        sending.close();
         let routes = Routes::new(db.clone(), defaults.clone());
         Ok(Self {
             db: db.clone(),
             clock: clock.clone(),
             membership,
             runner,
+            schedules,
             outbox,
             ingest,
             routes,
@@ -151,7 +161,14 @@ impl Work {
             changes,
             stop,
             tasks,
+            stop_sending,
+            sending,
         })
+    }
+
+    /// This host's id, as of now.
+    pub(crate) fn host(&self) -> HostId {
+        self.membership.host()
     }
 
     pub(crate) fn ingest(&self) -> &Ingest {
@@ -162,12 +179,18 @@ impl Work {
         &self.routes
     }
 
+    /// When a trigger fires by the clock has changed.
+    pub fn reschedule(&self) {
+        self.schedules.nudge();
+    }
+
     /// Contacts in work and messages not yet settled on this host, for tests and metrics: both 0 when it is idle.
     pub fn pending(&self) -> (usize, usize) {
         (self.runner.in_work(), self.outbox.len())
     }
 
-    /// Begins an execution. Durable when it returns; the first steps may still be to do.
+    /// Begins an execution. Durable when it returns; the first steps may still be to do. The request that asked for it,
+    /// if it is to be done once, is told its id in the same transaction.
     ///
     /// # Errors
     /// When the database refuses.
@@ -177,14 +200,34 @@ impl Work {
         flow: (FlowId, i64),
         contact: &Contact,
         state: JsonMap,
+        request: Option<&RequestKey>,
     ) -> storage::Result<ExecutionId> {
         let now = self.clock.now();
         let id = ExecutionId(tx.reserve_execution_ids(1).await?);
         let execution = new_execution(id, contact.bot_id, contact.id, flow.0, flow.1, state, now);
         tx.save_executions(&[NewExecution { execution, trigger_id: None }]).await?;
-        let item = NewItem { contact_id: contact.id, kind: ItemKind::Start, message_id: None, execution_id: Some(id) };
+        if let Some(request) = request {
+            tx.note_resource(request, id.0).await?;
+        }
+        let (contact_id, kind) = (contact.id, ItemKind::Start);
+        let item = NewItem { contact_id, kind, message_id: None, execution_id: Some(id), payload: None };
         self.deliver(tx, contact.bot_id, item).await?;
         Ok(id)
+    }
+
+    /// Tells the triggers of something that happened to a contact, and commits. Nothing is left to do where nobody
+    /// watches for events.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn announce(&self, mut tx: Tx, contact: &Contact, event_type: EventType) -> storage::Result<()> {
+        if !tx.watches_events(contact.bot_id).await? {
+            return tx.commit().await;
+        }
+        let payload = Payload { event_type: Some(event_type), ..Payload::default() }.stored();
+        let kind = ItemKind::Event;
+        let item = NewItem { contact_id: contact.id, kind, message_id: None, execution_id: None, payload };
+        self.deliver(tx, contact.bot_id, item).await
     }
 
     /// Asks something of an execution and waits, up to `patience`, until it was dealt with. Returns the execution as it
@@ -224,7 +267,7 @@ impl Work {
             }
         };
         let mut changes = self.changes.listen();
-        let item = NewItem { contact_id, kind, message_id, execution_id: Some(id) };
+        let item = NewItem { contact_id, kind, message_id, execution_id: Some(id), payload: None };
         self.deliver(tx, execution.bot_id, item).await?;
         let deadline = tokio::time::Instant::now() + patience;
         loop {
@@ -264,7 +307,8 @@ impl Work {
         self.defaults.of(bot).map(|credentials| credentials.phone_number_id)
     }
 
-    /// Queues a message to a contact. Durable when it returns; not sent yet.
+    /// Queues a message to a contact. Durable when it returns; not sent yet. The request that asked for it, if it is to
+    /// be done once, is told its id in the same transaction.
     ///
     /// # Errors
     /// When the database refuses.
@@ -274,6 +318,7 @@ impl Work {
         contact: &Contact,
         phone_number_id: String,
         message: OutgoingMessage,
+        request: Option<&RequestKey>,
     ) -> storage::Result<MessageId> {
         let row = NewOutbound {
             bot_id: contact.bot_id,
@@ -286,9 +331,17 @@ impl Work {
             status: DeliveryStatus::Queued,
             error: None,
         };
+        // The lock comes first: messages of a contact then have ids in the order in which they are committed.
+        let arrival = Arrival { contact_id: contact.id, bot_id: contact.bot_id, count: 1, open: 1 };
+        let owner = self.note(&mut tx, arrival).await?;
         let ids = tx.insert_outbound(&[row], self.clock.now()).await?;
-        self.arrive(tx, Arrival { contact_id: contact.id, bot_id: contact.bot_id, count: 1, open: 1 }).await?;
-        ids.first().copied().ok_or_else(|| storage::Error::Corrupt("a message was stored without an id".into()))
+        let id = ids.first().copied();
+        let id = id.ok_or_else(|| storage::Error::Corrupt("a message was stored without an id".into()))?;
+        if let Some(request) = request {
+            tx.note_resource(request, id.0).await?;
+        }
+        self.finish(tx, contact.id, owner).await?;
+        Ok(id)
     }
 
     /// Waits, up to `patience`, until Meta has taken or refused a message, and returns it as it is then.
@@ -319,23 +372,30 @@ impl Work {
     async fn deliver(&self, mut tx: Tx, bot_id: BotId, item: NewItem) -> storage::Result<()> {
         let contact_id = item.contact_id;
         tx.add_items(&[item], self.clock.now()).await?;
-        self.arrive(tx, Arrival { contact_id, bot_id, count: 1, open: 0 }).await
+        let owner = self.note(&mut tx, Arrival { contact_id, bot_id, count: 1, open: 0 }).await?;
+        self.finish(tx, contact_id, owner).await
     }
 
-    /// Notes an arrival and commits; then sees that somebody looks at it.
-    async fn arrive(&self, mut tx: Tx, arrival: Arrival) -> storage::Result<()> {
-        let now = self.clock.now();
-        let host = self.membership.host();
-        let contact_id = arrival.contact_id;
-        let claimant = self.runner.has_room().then_some(host);
-        let owners = tx.note_arrivals(&[arrival], claimant, now).await?;
-        tx.commit().await?;
-        match owners.first() {
-            Some((_, Some(owner))) if *owner == host => self.runner.wake([contact_id]),
-            Some((_, None)) => self.runner.look(),
-            _ => {}
-        }
-        Ok(())
+    /// Notes an arrival: from here on the transaction holds the mailbox's lock. Returns the mailbox's owner.
+    async fn note(&self, tx: &mut Tx, arrival: Arrival) -> storage::Result<Option<HostId>> {
+        let claimant = self.runner.has_room().then(|| self.membership.host());
+        let owners = tx.note_arrivals(&[arrival], claimant, self.clock.now()).await?;
+        Ok(owners.first().and_then(|(_, owner)| *owner))
+    }
+
+    /// Commits, and sees that somebody looks at the mailbox; also if the request that waits for it goes away.
+    async fn finish(&self, tx: Tx, contact: ContactId, owner: Option<HostId>) -> storage::Result<()> {
+        let (runner, host) = (self.runner.clone(), self.membership.host());
+        let done = tokio::spawn(async move {
+            tx.commit().await?;
+            match owner {
+                Some(owner) if owner == host => runner.wake([contact]),
+                Some(_) => {}
+                None => runner.look(),
+            }
+            Ok(())
+        });
+        done.await.unwrap_or(Err(storage::Error::Stopping))
     }
 
     /// The contact that an address names, made if there is none.
@@ -354,14 +414,23 @@ impl Work {
         tx.create_contact(bot, &fields, self.clock.now()).await
     }
 
-    /// Stops: takes on nothing more, finishes what is under way, and gives what is left back to be claimed. Takes
-    /// less than ten seconds.
+    /// Stops: takes on nothing more, finishes what is under way. Takes less than ten seconds. Call
+    /// [`leave`](Self::leave) afterwards.
     pub async fn shut_down(&self) {
-        self.stop.cancel();
-        let drained = tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await;
-        if drained.is_err() {
+        let drain = async {
+            self.stop.cancel();
+            self.tasks.wait().await;
+            // Only now: until here the runner may have handed over messages that are already marked as on their way.
+            self.stop_sending.cancel();
+            self.sending.wait().await;
+        };
+        if tokio::time::timeout(DRAIN_MAX, drain).await.is_err() {
             tracing::warn!("stopped before everything under way had finished; it will be taken up again");
         }
+    }
+
+    /// Gives what is left back to be claimed, by other hosts or by the next start. Nothing may write any more.
+    pub async fn leave(&self) {
         if let Err(error) = self.membership.leave().await {
             tracing::warn!(%error, "could not sign off");
         }

@@ -194,6 +194,15 @@ impl Tx {
     /// # Errors
     /// When the database does not answer.
     pub async fn delete_bot(&mut self, owner: UserId, id: BotId) -> Result<bool> {
+        on!(self, c => sqlx::query(
+            "DELETE FROM trigger_logs WHERE trigger_id IN
+                (SELECT t.id FROM triggers t JOIN bots b ON b.id = t.bot_id WHERE b.id = $1 AND b.owner_id = $2)",
+        )
+        .bind(id.0)
+        .bind(owner.0)
+        .execute(c)
+        .await
+        .map(|_| ()))?;
         let done = on!(self, c => sqlx::query("DELETE FROM bots WHERE id = $1 AND owner_id = $2")
             .bind(id.0)
             .bind(owner.0)

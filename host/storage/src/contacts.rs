@@ -25,6 +25,8 @@ struct ContactRow {
     #[sqlx(json)]
     attributes: JsonMap,
     source: String,
+    opted_in: bool,
+    opted_in_changed_at: Option<Time>,
     last_inbound_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -47,6 +49,8 @@ impl From<ContactRow> for Contact {
             tags: row.tags,
             attributes: row.attributes,
             source: row.source,
+            opted_in: row.opted_in,
+            opted_in_changed_at: row.opted_in_changed_at,
             last_inbound_at: row.last_inbound_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -55,7 +59,7 @@ impl From<ContactRow> for Contact {
 }
 
 /// What of a contact may be set by API.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ContactFields {
     /// Phone number in digits; unique in the bot.
     pub phone: Option<String>,
@@ -79,6 +83,28 @@ pub struct ContactFields {
     pub attributes: JsonMap,
     /// Where the contact came from.
     pub source: String,
+    /// Whether the contact agrees to get messages that it did not ask for.
+    pub opted_in: bool,
+}
+
+impl Default for ContactFields {
+    /// Nothing but the agreement, which stands until it is withdrawn.
+    fn default() -> Self {
+        Self {
+            phone: None,
+            bsuid: None,
+            name: None,
+            first_name: None,
+            last_name: None,
+            email: None,
+            language: None,
+            timezone: None,
+            tags: Vec::new(),
+            attributes: JsonMap::new(),
+            source: String::new(),
+            opted_in: true,
+        }
+    }
 }
 
 impl From<&Contact> for ContactFields {
@@ -95,6 +121,7 @@ impl From<&Contact> for ContactFields {
             tags: contact.tags.clone(),
             attributes: contact.attributes.clone(),
             source: contact.source.clone(),
+            opted_in: contact.opted_in,
         }
     }
 }
@@ -134,8 +161,8 @@ impl Tx {
     pub async fn create_contact(&mut self, bot: BotId, fields: &ContactFields, now: Time) -> Result<Contact> {
         let row: ContactRow = on!(self, c => sqlx::query_as(
             "INSERT INTO contacts (bot_id, phone, bsuid, name, first_name, last_name, email, language, timezone, tags,
-                                   attributes, source, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING *",
+                                   attributes, source, opted_in, is_announced, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING *",
         )
         .bind(bot.0)
         .bind(&fields.phone)
@@ -149,6 +176,8 @@ impl Tx {
         .bind(Json(&fields.tags))
         .bind(Json(&fields.attributes))
         .bind(&fields.source)
+        .bind(fields.opted_in)
+        .bind(false)
         .bind(now)
         .fetch_one(c)
         .await)?;
@@ -163,7 +192,9 @@ impl Tx {
     pub async fn update_contact(&mut self, id: ContactId, fields: &ContactFields, now: Time) -> Result<Contact> {
         let row: ContactRow = on!(self, c => sqlx::query_as(
             "UPDATE contacts SET phone = $2, bsuid = $3, name = $4, first_name = $5, last_name = $6, email = $7,
-                    language = $8, timezone = $9, tags = $10, attributes = $11, source = $12, updated_at = $13
+                    language = $8, timezone = $9, tags = $10, attributes = $11, source = $12, updated_at = $13,
+                    opted_in_changed_at = CASE WHEN opted_in = $14 THEN opted_in_changed_at ELSE $13 END,
+                    opted_in = $14
              WHERE id = $1 RETURNING *",
         )
         .bind(id.0)
@@ -179,9 +210,30 @@ impl Tx {
         .bind(Json(&fields.attributes))
         .bind(&fields.source)
         .bind(now)
+        .bind(fields.opted_in)
         .fetch_one(c)
         .await)?;
         Ok(row.into())
+    }
+
+    /// Notes that there is a `new_contact` event for these contacts, and answers for which of them there was none yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn announce_contacts(&mut self, ids: &[ContactId]) -> Result<Vec<ContactId>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let announced: Vec<i64> = on!(self, c => {
+            let mut query = QueryBuilder::new("UPDATE contacts SET is_announced = ");
+            query.push_bind(true).push(" WHERE is_announced = ").push_bind(false).push(" AND id IN (");
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind(id.0);
+            }
+            query.push(") RETURNING id").build_query_scalar().persistent(false).fetch_all(c).await
+        })?;
+        Ok(announced.into_iter().map(Into::into).collect())
     }
 
     /// A contact of a bot of this owner.

@@ -27,6 +27,17 @@ impl Tx {
         }
     }
 
+    /// Makes all that this transaction reads from now on be of one moment. On SQLite it is anyway. To be called first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hold_still(&mut self) -> Result<()> {
+        if let Self::Postgres(t) = self {
+            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut **t).await?;
+        }
+        Ok(())
+    }
+
     /// Lets one registration happen at a time, so that only one can find no user before it. SQLite does so anyway.
     pub(crate) async fn lock_users(&mut self) -> Result<()> {
         if let Self::Postgres(t) = self {

@@ -70,6 +70,7 @@ struct Row {
     current_node: Option<i64>,
     state: Json<JsonMap>,
     message: Option<Json<InboundMessage>>,
+    depth: i64,
     steps: i64,
     wake_at: Option<Time>,
     effect: Option<Json<domain::Effect>>,
@@ -100,6 +101,7 @@ impl TryFrom<Row> for ExecutionRow {
                 current_node: row.current_node,
                 state: row.state.0,
                 message: row.message.map(|m| m.0),
+                depth: row.depth,
                 steps: row.steps,
                 wake_at: row.wake_at,
                 effect: row.effect.map(|e| e.0),
@@ -114,7 +116,7 @@ impl TryFrom<Row> for ExecutionRow {
 
 const COLUMNS: &str =
     "SELECT e.id, e.bot_id, e.contact_id, e.flow_id, e.flow_version, e.trigger_id, e.status, e.current_node, e.state,
-        e.message, e.steps, e.wake_at, e.effect, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
+        e.message, e.depth, e.steps, e.wake_at, e.effect, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
      FROM executions e JOIN contacts c ON c.id = e.contact_id";
 
 impl Tx {
@@ -133,41 +135,42 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn save_executions(&mut self, executions: &[NewExecution]) -> Result<()> {
-        if executions.is_empty() {
-            return Ok(());
-        }
-        on!(self, c => {
-            let mut query = QueryBuilder::new(
-                "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
-                    state, message, steps, wake_at, effect, error, started_at, updated_at, completed_at) ");
-            query.push_values(executions, |mut row, new| {
-                let e = &new.execution;
-                row.push_bind(e.id.0)
-                    .push_bind(e.bot_id.0)
-                    .push_bind(e.contact_id.0)
-                    .push_bind(e.flow_id.0)
-                    .push_bind(e.flow_version)
-                    .push_bind(new.trigger_id.map(|id| id.0))
-                    .push_bind(e.status.as_str())
-                    .push_bind(e.current_node)
-                    .push_bind(Json(&e.state))
-                    .push_bind(e.message.as_ref().map(Json))
-                    .push_bind(e.steps)
-                    .push_bind(e.wake_at)
-                    .push_bind(e.effect.as_ref().map(Json))
-                    .push_bind(&e.error)
-                    .push_bind(e.started_at)
-                    .push_bind(e.updated_at)
-                    .push_bind(e.completed_at);
-            });
-            query.push(
-                " ON CONFLICT (id) DO UPDATE SET
+        // SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
+        for executions in executions.chunks(1_000) {
+            on!(self, c => {
+                let mut query = QueryBuilder::new(
+                    "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
+                        state, message, depth, steps, wake_at, effect, error, started_at, updated_at, completed_at) ");
+                query.push_values(executions, |mut row, new| {
+                    let e = &new.execution;
+                    row.push_bind(e.id.0)
+                        .push_bind(e.bot_id.0)
+                        .push_bind(e.contact_id.0)
+                        .push_bind(e.flow_id.0)
+                        .push_bind(e.flow_version)
+                        .push_bind(new.trigger_id.map(|id| id.0))
+                        .push_bind(e.status.as_str())
+                        .push_bind(e.current_node)
+                        .push_bind(Json(&e.state))
+                        .push_bind(e.message.as_ref().map(Json))
+                        .push_bind(e.depth)
+                        .push_bind(e.steps)
+                        .push_bind(e.wake_at)
+                        .push_bind(e.effect.as_ref().map(Json))
+                        .push_bind(&e.error)
+                        .push_bind(e.started_at)
+                        .push_bind(e.updated_at)
+                        .push_bind(e.completed_at);
+                });
+                query.push(
+                    " ON CONFLICT (id) DO UPDATE SET
                     status = excluded.status, current_node = excluded.current_node, state = excluded.state,
                     message = excluded.message, steps = excluded.steps, wake_at = excluded.wake_at,
                     effect = excluded.effect, error = excluded.error, updated_at = excluded.updated_at,
                     completed_at = excluded.completed_at");
-            query.build().persistent(false).execute(c).await.map(|_| ())
-        })?;
+                query.build().persistent(false).execute(c).await.map(|_| ())
+            })?;
+        }
         Ok(())
     }
 

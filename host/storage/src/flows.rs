@@ -166,6 +166,13 @@ impl Tx {
     /// # Errors
     /// When the database does not answer.
     pub async fn delete_flow(&mut self, id: FlowId, now: Time) -> Result<FlowRemoval> {
+        on!(self, c => sqlx::query(
+            "DELETE FROM trigger_logs WHERE trigger_id IN (SELECT id FROM triggers WHERE flow_id = $1)",
+        )
+        .bind(id.0)
+        .execute(c)
+        .await
+        .map(|_| ()))?;
         on!(self, c => sqlx::query("DELETE FROM triggers WHERE flow_id = $1").bind(id.0).execute(c).await.map(|_| ()))?;
         let used: bool = on!(self, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM executions WHERE flow_id = $1)")
             .bind(id.0)

@@ -1,7 +1,6 @@
 //! Server processes that share the work, and what happens to the work of one that died.
 
 use domain::{HostId, Time};
-use sqlx::QueryBuilder;
 
 use crate::{Result, Tx, db::on};
 
@@ -40,14 +39,19 @@ impl Tx {
     }
 
     /// Declares hosts dead whose lease has run out, or all of them when `all` is set (a database that only one host
-    /// can use has no other), and gives their mailboxes back to be claimed. Returns how many mailboxes.
+    /// can use has no other), and gives the mailboxes of every host that is gone back to be claimed: also those that a
+    /// transaction of a dying host took just before it was declared dead. Returns how many mailboxes.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn bury_hosts(&mut self, now: Time, all: bool) -> Result<u64> {
-        let dead: Vec<i64> = on!(self, c => sqlx::query_scalar("DELETE FROM hosts WHERE lease_until < $1 OR $2 RETURNING id")
-            .bind(now).bind(all).fetch_all(c).await)?;
-        self.release_of(&dead, now).await
+        on!(self, c => sqlx::query("DELETE FROM hosts WHERE lease_until < $1 OR $2")
+            .bind(now).bind(all).execute(c).await.map(|_| ()))?;
+        let freed = on!(self, c => sqlx::query(
+            "UPDATE mailboxes SET owner = NULL, ready_at = $1
+             WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM hosts)")
+            .bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(freed)
     }
 
     /// Signs a host off and gives its mailboxes back to be claimed. Returns how many.
@@ -56,23 +60,8 @@ impl Tx {
     /// When the database refuses.
     pub async fn sign_off(&mut self, host: HostId, now: Time) -> Result<u64> {
         on!(self, c => sqlx::query("DELETE FROM hosts WHERE id = $1").bind(host.0).execute(c).await.map(|_| ()))?;
-        self.release_of(&[host.0], now).await
-    }
-
-    async fn release_of(&mut self, hosts: &[i64], now: Time) -> Result<u64> {
-        if hosts.is_empty() {
-            return Ok(0);
-        }
-        let released = on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE mailboxes SET owner = NULL, ready_at = ");
-            query.push_bind(now).push(" WHERE owner IN (");
-            let mut list = query.separated(", ");
-            for id in hosts {
-                list.push_bind(*id);
-            }
-            query.push(")");
-            query.build().persistent(false).execute(c).await.map(|done| done.rows_affected())
-        })?;
-        Ok(released)
+        let freed = on!(self, c => sqlx::query("UPDATE mailboxes SET owner = NULL, ready_at = $2 WHERE owner = $1")
+            .bind(host.0).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(freed)
     }
 }

@@ -70,6 +70,10 @@ pub enum ItemKind {
     Resume,
     /// A person stops an execution.
     Cancel,
+    /// Something that happened to the contact and may start a flow; what, says the payload.
+    Event,
+    /// A trigger that fires by the clock; which, says the payload.
+    Schedule,
 }
 
 impl ItemKind {
@@ -80,6 +84,8 @@ impl ItemKind {
             Self::Input => "input",
             Self::Resume => "resume",
             Self::Cancel => "cancel",
+            Self::Event => "event",
+            Self::Schedule => "schedule",
         }
     }
 
@@ -90,6 +96,8 @@ impl ItemKind {
             "input" => Self::Input,
             "resume" => Self::Resume,
             "cancel" => Self::Cancel,
+            "event" => Self::Event,
+            "schedule" => Self::Schedule,
             other => return Err(Error::Corrupt(format!("mailbox item of kind {other}"))),
         })
     }
@@ -106,6 +114,8 @@ pub struct NewItem {
     pub message_id: Option<MessageId>,
     /// The execution it is about.
     pub execution_id: Option<ExecutionId>,
+    /// Particulars, as the runner understands them.
+    pub payload: Option<Value>,
 }
 
 /// Something that waits in a mailbox.
@@ -121,6 +131,8 @@ pub struct Item {
     pub message: Option<InboundMessage>,
     /// The execution it is about.
     pub execution_id: Option<ExecutionId>,
+    /// Particulars, as the runner understands them.
+    pub payload: Option<Value>,
     /// When it came in.
     pub created_at: Time,
 }
@@ -130,10 +142,11 @@ pub struct Item {
 pub struct Settled {
     /// The contact.
     pub contact_id: ContactId,
-    /// New value of `handled`, if it changed.
-    pub handled: Option<i64>,
-    /// Change of `open`.
-    pub open: i64,
+    /// How many arrivals were handled. A difference, because the row may be another one by now than the one that was
+    /// loaded: removed when all was done, and made again by the next arrival.
+    pub handled: i64,
+    /// New value of `open`, counted under the row's lock, if it may have changed.
+    pub open: Option<i64>,
     /// New value of `wake_at`, if it may have changed.
     pub wake_at: Option<Option<Time>>,
 }
@@ -144,6 +157,7 @@ struct ItemRow {
     contact_id: i64,
     kind: String,
     execution_id: Option<i64>,
+    payload: Option<Json<Value>>,
     created_at: Time,
     message_id: Option<i64>,
     r#type: Option<String>,
@@ -174,6 +188,7 @@ impl TryFrom<ItemRow> for Item {
             kind: ItemKind::parse(&row.kind)?,
             message,
             execution_id: row.execution_id.map(Into::into),
+            payload: row.payload.map(|payload| payload.0),
             created_at: row.created_at,
         })
     }
@@ -190,12 +205,13 @@ impl Tx {
         }
         on!(self, c => {
             let mut query = QueryBuilder::new(
-                "INSERT INTO mailbox_items (contact_id, kind, message_id, execution_id, created_at) ");
+                "INSERT INTO mailbox_items (contact_id, kind, message_id, execution_id, payload, created_at) ");
             query.push_values(items, |mut row, item| {
                 row.push_bind(item.contact_id.0)
                     .push_bind(item.kind.as_str())
                     .push_bind(item.message_id.map(|id| id.0))
                     .push_bind(item.execution_id.map(|id| id.0))
+                    .push_bind(item.payload.as_ref().map(Json))
                     .push_bind(now);
             });
             query.build().persistent(false).execute(c).await.map(|_| ())
@@ -273,15 +289,16 @@ impl Tx {
             "SELECT ready_at FROM mailboxes WHERE owner IS NULL ORDER BY ready_at LIMIT 1").fetch_optional(c).await)?)
     }
 
-    /// Mailboxes of `host` that have something unhandled, or unsettled messages: for a host that fears it was not
-    /// told of an arrival.
+    /// Mailboxes of `host` that have something unhandled (`true`) or at least unsettled messages (`false`): for a host
+    /// that fears it was not told of an arrival.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn unhandled_mailboxes(&mut self, host: HostId) -> Result<Vec<ContactId>> {
-        let contacts: Vec<i64> = on!(self, c => sqlx::query_scalar(
-            "SELECT contact_id FROM mailboxes WHERE owner = $1 AND arrivals > handled").bind(host.0).fetch_all(c).await)?;
-        Ok(contacts.into_iter().map(Into::into).collect())
+    pub async fn busy_mailboxes(&mut self, host: HostId) -> Result<Vec<(ContactId, bool)>> {
+        let rows: Vec<(i64, i64)> = on!(self, c => sqlx::query_as(
+            "SELECT contact_id, arrivals - handled FROM mailboxes WHERE owner = $1 AND (arrivals > handled OR open > 0)")
+            .bind(host.0).fetch_all(c).await)?;
+        Ok(rows.into_iter().map(|(contact, unhandled)| (contact.into(), unhandled > 0)).collect())
     }
 
     /// The mailboxes of these contacts that `host` owns.
@@ -333,30 +350,28 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn items(&mut self, contacts: &[ContactId], per_contact: usize) -> Result<HashMap<ContactId, Vec<Item>>> {
+    pub async fn items(&mut self, contacts: &[ContactId], per_contact: i64) -> Result<HashMap<ContactId, Vec<Item>>> {
         let mut items: HashMap<ContactId, Vec<Item>> = HashMap::new();
         if contacts.is_empty() {
             return Ok(items);
         }
         let rows: Vec<ItemRow> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "SELECT i.id, i.contact_id, i.kind, i.execution_id, i.created_at, i.message_id,
+                "SELECT i.id, i.contact_id, i.kind, i.execution_id, i.payload, i.created_at, i.message_id,
                         m.type, m.text, m.reply_id, m.content, m.message_timestamp
-                 FROM mailbox_items i LEFT JOIN messages m ON m.id = i.message_id
-                 WHERE i.contact_id IN (");
+                 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY contact_id ORDER BY id) AS place
+                       FROM mailbox_items WHERE contact_id IN (");
             let mut list = query.separated(", ");
             for id in contacts {
                 list.push_bind(id.0);
             }
-            query.push(") ORDER BY i.contact_id, i.id");
+            query.push(")) AS i LEFT JOIN messages m ON m.id = i.message_id WHERE i.place <= ").push_bind(per_contact);
+            query.push(" ORDER BY i.contact_id, i.id");
             query.build_query_as().persistent(false).fetch_all(c).await
         })?;
         for row in rows {
             let item = Item::try_from(row)?;
-            let list = items.entry(item.contact_id).or_default();
-            if list.len() < per_contact {
-                list.push(item);
-            }
+            items.entry(item.contact_id).or_default().push(item);
         }
         Ok(items)
     }
@@ -407,8 +422,8 @@ impl Tx {
         for change in settled {
             let Some(before) = locked.get(&change.contact_id) else { continue };
             let mut after = before.clone();
-            after.handled = change.handled.unwrap_or(before.handled);
-            after.open = (before.open + change.open).max(0);
+            after.handled = before.handled + change.handled;
+            after.open = change.open.unwrap_or(before.open);
             after.wake_at = change.wake_at.unwrap_or(before.wake_at);
             if after.arrivals > after.handled || after.open > 0 {
                 kept.push(after);

@@ -88,8 +88,8 @@ pub struct Unsent {
 pub enum SendResult {
     /// Meta took it.
     Accepted {
-        /// Meta's id of it.
-        wamid: String,
+        /// Meta's id of it; none when Meta gave one that another message has already.
+        wamid: Option<String>,
     },
     /// To be tried again.
     Again {
@@ -202,6 +202,8 @@ struct UnsentRow {
     next_attempt_at: Option<Time>,
 }
 
+/// Most rows in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766.
+const ROWS_MAX: usize = 1_000;
 /// Status word of inbound rows.
 const RECEIVED: &str = "received";
 
@@ -259,33 +261,37 @@ impl Tx {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let mut ids: Vec<i64> = on!(self, c => {
-            let mut query = QueryBuilder::new(
-                "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
-                    status, status_rank, error, attempts, ambiguous, created_at, failed_at) ");
-            query.push_values(messages, |mut row, m| {
-                row.push_bind(m.bot_id.0)
-                    .push_bind(m.contact_id.0)
-                    .push_bind(m.execution_id.map(|id| id.0))
-                    .push_bind(Direction::Outbound.as_str())
-                    .push_bind(&m.phone_number_id)
-                    .push_bind(&m.kind)
-                    .push_bind(&m.text)
-                    .push_bind(Json(&m.content))
-                    .push_bind(m.status.as_str())
-                    .push_bind(m.status.rank())
-                    .push_bind(m.error.as_ref().map(Json))
-                    .push_bind(i64::from(m.status == DeliveryStatus::Sending))
-                    .push_bind(0_i64)
-                    .push_bind(now)
-                    .push_bind((m.status == DeliveryStatus::Failed).then_some(now));
-            });
-            query.push(" RETURNING id");
-            query.build_query_scalar().persistent(false).fetch_all(c).await
-        })?;
-        // Ids are handed out in the order of the values, but the answer may come in any.
-        ids.sort_unstable();
-        Ok(ids.into_iter().map(MessageId).collect())
+        let mut all = Vec::with_capacity(messages.len());
+        for messages in messages.chunks(ROWS_MAX) {
+            let mut ids: Vec<i64> = on!(self, c => {
+                let mut query = QueryBuilder::new(
+                    "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
+                        status, status_rank, error, attempts, ambiguous, created_at, failed_at) ");
+                query.push_values(messages, |mut row, m| {
+                    row.push_bind(m.bot_id.0)
+                        .push_bind(m.contact_id.0)
+                        .push_bind(m.execution_id.map(|id| id.0))
+                        .push_bind(Direction::Outbound.as_str())
+                        .push_bind(&m.phone_number_id)
+                        .push_bind(&m.kind)
+                        .push_bind(&m.text)
+                        .push_bind(Json(&m.content))
+                        .push_bind(m.status.as_str())
+                        .push_bind(m.status.rank())
+                        .push_bind(m.error.as_ref().map(Json))
+                        .push_bind(i64::from(m.status == DeliveryStatus::Sending))
+                        .push_bind(0_i64)
+                        .push_bind(now)
+                        .push_bind((m.status == DeliveryStatus::Failed).then_some(now));
+                });
+                query.push(" RETURNING id");
+                query.build_query_scalar().persistent(false).fetch_all(c).await
+            })?;
+            // Ids are handed out in the order of the values, but the answer may come in any.
+            ids.sort_unstable();
+            all.extend(ids.into_iter().map(MessageId));
+        }
+        Ok(all)
     }
 
     /// The messages of these contacts that are not settled with Meta, in order.
@@ -330,6 +336,27 @@ impl Tx {
             .collect())
     }
 
+    /// Which messages of these contacts are not settled with Meta, in order.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unsent_ids(&mut self, contacts: &[ContactId]) -> Result<Vec<(ContactId, MessageId)>> {
+        if contacts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(i64, i64)> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "SELECT contact_id, id FROM messages WHERE status IN ('queued', 'sending') AND contact_id IN (");
+            let mut list = query.separated(", ");
+            for id in contacts {
+                list.push_bind(id.0);
+            }
+            query.push(") ORDER BY contact_id, id");
+            query.build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        Ok(rows.into_iter().map(|(contact, id)| (contact.into(), id.into())).collect())
+    }
+
     /// Notes that these messages are about to be handed to HTTP. Returns those that still need it: a status report
     /// may have proven meanwhile that an earlier try went out.
     ///
@@ -363,7 +390,7 @@ impl Tx {
         let mut accepted = Vec::new();
         for (id, result) in results {
             match result {
-                SendResult::Accepted { wamid } => accepted.push((*id, wamid)),
+                SendResult::Accepted { wamid } => accepted.push((*id, wamid.as_deref())),
                 SendResult::Again { at, error, ambiguous } => {
                     on!(self, c => sqlx::query(
                         "UPDATE messages SET status = $2, status_rank = $3, next_attempt_at = $4, error = $5

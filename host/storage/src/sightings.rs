@@ -22,6 +22,17 @@ pub struct Sighting {
     pub name: Option<String>,
     /// When the message was written, by Meta's clock.
     pub at: Time,
+    /// Whether it is a message that makes a stranger a new contact.
+    pub announces: bool,
+}
+
+/// The contact behind a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The contact.
+    pub id: ContactId,
+    /// Whether this message is the first that announces it.
+    pub is_new: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -35,6 +46,7 @@ struct Known {
     username: Option<String>,
     name: Option<String>,
     last_inbound_at: Option<Time>,
+    is_announced: bool,
 }
 
 #[derive(Default)]
@@ -95,8 +107,8 @@ impl Index {
         }
     }
 
-    /// Brings the contact of a sighting up to date and tells its id.
-    fn see(&mut self, sighting: &Sighting) -> Result<ContactId> {
+    /// Brings the contact of a sighting up to date and tells which it is, and whether there has been no event for it.
+    fn see(&mut self, sighting: &Sighting) -> Result<Seen> {
         let at = self.find(sighting).ok_or_else(|| Error::Corrupt("contact vanished while it was seen".into()))?;
         let known = &mut self.known[at];
         let before = known.clone();
@@ -110,17 +122,18 @@ impl Index {
         if *known != before {
             self.changed.insert(at);
         }
-        Ok(self.known[at].id)
+        Ok(Seen { id: self.known[at].id, is_new: sighting.announces && !self.known[at].is_announced })
     }
 }
 
 impl Tx {
     /// Finds or makes the contact of each sighting, in the order given, and brings names, ids and the time of the last
-    /// inbound message up to date. Every sighting must have a phone or a business-scoped user id.
+    /// inbound message up to date. Every sighting must have a phone or a business-scoped user id. The first sighting that
+    /// announces a contact tells that it is new, whoever else sees it at the same time.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn see_contacts(&mut self, sightings: &[Sighting], now: Time) -> Result<Vec<ContactId>> {
+    pub async fn see_contacts(&mut self, sightings: &[Sighting], now: Time) -> Result<Vec<Seen>> {
         let mut index = Index::default();
         for known in self.known_contacts(sightings).await? {
             index.add(known);
@@ -139,11 +152,18 @@ impl Tx {
             }
             index.link(sightings);
         }
-        let ids = sightings.iter().map(|sighting| index.see(sighting)).collect::<Result<_>>()?;
+        let mut seen: Vec<Seen> = sightings.iter().map(|sighting| index.see(sighting)).collect::<Result<_>>()?;
         let mut changed: Vec<&Known> = index.changed.iter().map(|at| &index.known[*at]).collect();
         changed.sort_by_key(|known| known.id);
         self.update_seen(&changed, now).await?;
-        Ok(ids)
+        let mut fresh: Vec<ContactId> = seen.iter().filter(|seen| seen.is_new).map(|seen| seen.id).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        let mut announced: HashSet<ContactId> = self.announce_contacts(&fresh).await?.into_iter().collect();
+        for seen in &mut seen {
+            seen.is_new = seen.is_new && announced.remove(&seen.id);
+        }
+        Ok(seen)
     }
 
     async fn known_contacts(&mut self, sightings: &[Sighting]) -> Result<Vec<Known>> {
@@ -162,7 +182,7 @@ impl Tx {
         }
         let rows: Vec<Known> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at FROM contacts WHERE ");
+                "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at, is_announced FROM contacts WHERE ");
             let mut first = true;
             for (column, lists) in [("phone", &phones), ("bsuid", &bsuids)] {
                 for (bot, values) in lists {
@@ -197,14 +217,15 @@ impl Tx {
                     username: None,
                     name: None,
                     last_inbound_at: None,
+                    is_announced: false,
                 });
                 fresh.push(sighting);
             }
         }
         let rows: Vec<Known> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "INSERT INTO contacts (bot_id, phone, bsuid, username, name, tags, attributes, source, last_inbound_at,
-                    created_at, updated_at) ");
+                "INSERT INTO contacts (bot_id, phone, bsuid, username, name, tags, attributes, source, opted_in,
+                    is_announced, last_inbound_at, created_at, updated_at) ");
             query.push_values(fresh, |mut row, s| {
                 row.push_bind(s.bot_id.0)
                     .push_bind(&s.phone)
@@ -214,11 +235,14 @@ impl Tx {
                     .push_bind(Json(Vec::<String>::new()))
                     .push_bind(Json(JsonMap::new()))
                     .push_bind("whatsapp")
+                    .push_bind(true)
+                    .push_bind(false)
                     .push_bind(s.at)
                     .push_bind(now)
                     .push_bind(now);
             });
-            query.push(" ON CONFLICT DO NOTHING RETURNING id, bot_id, phone, bsuid, username, name, last_inbound_at");
+            query.push(" ON CONFLICT DO NOTHING RETURNING id, bot_id, phone, bsuid, username, name, last_inbound_at,
+                    is_announced");
             query.build_query_as().persistent(false).fetch_all(c).await
         })?;
         Ok(rows)
@@ -230,8 +254,10 @@ impl Tx {
         }
         on!(self, c => {
             let mut query = QueryBuilder::new(
-                "UPDATE contacts SET phone = v.column2, bsuid = v.column3, username = v.column4, name = v.column5,
-                    last_inbound_at = v.column6, updated_at = v.column7 FROM (");
+                "UPDATE contacts SET phone = COALESCE(contacts.phone, v.column2), bsuid = COALESCE(contacts.bsuid, v.column3),
+                    username = COALESCE(v.column4, contacts.username), name = COALESCE(v.column5, contacts.name),
+                    last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column6 THEN contacts.last_inbound_at ELSE v.column6 END,
+                    updated_at = v.column7 FROM (");
             query.push_values(contacts, |mut row, k| {
                 row.push_bind(k.id.0)
                     .push_bind(&k.phone)

@@ -214,11 +214,23 @@ impl Tx {
         Ok(rows.into_iter().map(Trigger::from).collect())
     }
 
-    /// Deletes a trigger that was claimed in this transaction.
+    /// Whether a bot has an event trigger that is switched on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn watches_events(&mut self, bot: BotId) -> Result<bool> {
+        let found: Option<i64> = on!(self, c => sqlx::query_scalar(
+            "SELECT id FROM triggers WHERE bot_id = $1 AND trigger_type = 'event' AND is_active = $2 LIMIT 1")
+            .bind(bot.0).bind(true).fetch_optional(c).await)?;
+        Ok(found.is_some())
+    }
+
+    /// Deletes a trigger that was claimed in this transaction, with its log and statistics.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn delete_trigger(&mut self, id: TriggerId) -> Result<()> {
+        on!(self, c => sqlx::query("DELETE FROM trigger_logs WHERE trigger_id = $1").bind(id.0).execute(c).await.map(|_| ()))?;
         on!(self, c => sqlx::query("DELETE FROM triggers WHERE id = $1").bind(id.0).execute(c).await.map(|_| ()))?;
         Ok(())
     }

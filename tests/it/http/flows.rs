@@ -8,6 +8,30 @@ fn says(text: &str) -> Value {
 }
 
 each_database! {
+    async fn what_whatsapp_would_refuse_is_not_published(app: TestApp) {
+        let ada = app.api().registered("ada").await;
+        let bot = ada.bot("b").await;
+        let button = |title: &str| json!({ "type": "reply", "reply": { "id": "x", "title": title } });
+        let ask = |title: &str| json!([{ "type": "ask", "config": {
+            "message_type": "interactive", "store_in": "state.a", "content": {
+                "type": "button", "body": { "text": "?" }, "action": { "buttons": [button(title)] } } } }]);
+        let flow = json!({ "bot_id": bot, "name": "f", "nodes": ask("Short") });
+        let path = format!("/bots/flows/{}", ada.post("/bots/flows/", flow).await["id"]);
+        let saved = ada.put(&path, json!({ "nodes": ask("more than twenty characters") })).await;
+        let pointer = "/nodes/0/config/content/action/buttons/0/reply/title";
+        let issue = &saved["issues"][0];
+        assert_eq!((&issue["code"], &issue["severity"]), (&json!("limit_exceeded"), &json!("error")), "{saved}");
+        assert_eq!((&issue["pointer"], &issue["node"]), (&json!(pointer), &json!(0)));
+        // What was published before runs on.
+        assert_eq!(saved["version"], 1);
+        assert_eq!(ada.get(&path).await["issues"], saved["issues"]);
+        let verdict = ada.post(&format!("{path}/validate"), json!({})).await;
+        assert_eq!((&verdict["valid"], &verdict["issues"]), (&json!(false), &saved["issues"]));
+        assert_eq!(ada.send(Method::POST, &format!("{path}/publish"), None).await.faults(), [pointer]);
+        let saved = ada.put(&path, json!({ "nodes": ask("{{ state.title_of_the_only_button }}") })).await;
+        assert_eq!((&saved["issues"], &saved["version"]), (&json!([]), &json!(2)));
+    }
+
     async fn a_flow_is_published_as_it_is_saved(app: TestApp) {
         let ada = app.api().registered("ada").await;
         let bot = ada.bot("b").await;

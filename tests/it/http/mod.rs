@@ -7,5 +7,7 @@ mod documentation;
 mod flows;
 mod nodes;
 mod shell;
+mod specification;
+mod statistics;
 mod templates;
 mod triggers;

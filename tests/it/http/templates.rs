@@ -22,7 +22,7 @@ each_database! {
 
         let nodes = json!([{ "type": "end", "key": "e" }]);
         ada.post("/bots/templates/", json!({ "name": "from nodes", "nodes": nodes })).await;
-        assert_eq!(ada.get("/bots/templates/").await["total"], 2);
+        assert_eq!(ada.get("/bots/templates/?is_builtin=false").await["total"], 2);
         ada.delete(&path).await;
         ada.send(Method::GET, &path, None).await.problem(404);
         assert_eq!(ada.get("/bots/templates/").await["items"][0]["name"], "from nodes");
@@ -40,7 +40,33 @@ each_database! {
         ada.send(Method::POST, &format!("{path}/instantiate"), Some(&into(bots.1))).await.problem(404);
         let flow = json!({ "name": "t", "flow_id": ada.flow(bots.0, "f").await });
         bob.send(Method::POST, "/bots/templates/", Some(&flow)).await.problem(404);
-        assert_eq!(bob.get("/bots/templates/").await["total"], 0);
+        assert_eq!(bob.get("/bots/templates/?is_builtin=false").await["total"], 0);
+    }
+
+    async fn those_of_the_server_come_after_ones_own_and_stay(app: TestApp) {
+        let ada = app.api().registered("ada").await;
+        let bot = ada.bot("a").await;
+        ada.post("/bots/templates/", json!({ "name": "mine", "nodes": [] })).await;
+        let built_in = ada.get("/bots/templates/?is_builtin=true").await;
+        assert_eq!(built_in["total"], 5);
+        let all = ada.get("/bots/templates/").await;
+        assert_eq!((&all["total"], all["items"].as_array().unwrap().len()), (&json!(6), 6));
+        assert_eq!((&all["items"][0]["name"], &all["items"][0]["is_builtin"]), (&json!("mine"), &json!(false)));
+        assert_eq!(all["items"].as_array().unwrap()[1..], built_in["items"].as_array().unwrap()[..]);
+        for (skip, item) in all["items"].as_array().unwrap().iter().enumerate() {
+            let page = ada.get(&format!("/bots/templates/?limit=1&skip={skip}")).await;
+            assert_eq!((&page["items"], &page["total"]), (&json!([item]), &json!(6)), "{skip}");
+            assert_eq!(ada.get(&format!("/bots/templates/{}", item["id"])).await, *item);
+        }
+        assert_eq!(ada.get("/bots/templates/?skip=6").await["items"], json!([]));
+        for item in built_in["items"].as_array().unwrap() {
+            let path = format!("/bots/templates/{}", item["id"]);
+            assert_eq!((&item["is_builtin"], item["id"].as_i64().unwrap() < 0), (&json!(true), true));
+            ada.send(Method::DELETE, &path, None).await.problem(409);
+            let flow = json!({ "bot_id": bot, "name": item["name"] });
+            let flow = ada.send(Method::POST, &format!("{path}/instantiate"), Some(&flow)).await.must_be(201);
+            assert_eq!((&flow["issues"], &flow["description"]), (&json!([]), &item["description"]));
+        }
     }
 }
 

@@ -2,10 +2,16 @@
 //! emulator, on both databases.
 
 mod api_sends;
+mod deleting;
 mod effects;
+mod events;
 mod executions;
 mod flows;
+mod gallery;
+mod idempotency;
+mod schedules;
 mod sending;
+mod statistics;
 mod timers;
 mod webhook;
 
@@ -26,11 +32,11 @@ const ADA: &str = "16505550101";
 const BOB: &str = "16505550202";
 
 /// A server with a bot, and Meta around it.
-struct Stage {
-    app: TestApp,
-    emulator: Emulator,
-    api: Api,
-    bot: i64,
+pub(crate) struct Stage {
+    pub(crate) app: TestApp,
+    pub(crate) emulator: Emulator,
+    pub(crate) api: Api,
+    pub(crate) bot: i64,
 }
 
 /// A [`Stage`] whose clock is moved by hand.
@@ -49,7 +55,7 @@ impl OnDatabase for StillStage {
 }
 
 impl Stage {
-    async fn set(database: TestDatabase, still: bool, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn set(database: TestDatabase, still: bool, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = emulator::Config::new(Arc::new(SystemClock));
         config.delivery.first_pause = Duration::from_millis(50);
         let emulator = Emulator::start(config).await.unwrap();
@@ -98,7 +104,7 @@ impl Stage {
     }
 
     /// Waits until the server has nothing to do.
-    async fn at_rest(&self) {
+    pub(crate) async fn at_rest(&self) {
         until("the server is at rest", async || self.app.running().app().work.pending() == (0, 0)).await;
     }
 

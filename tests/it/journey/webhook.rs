@@ -134,8 +134,11 @@ each_database! {
             stage.api.post_bytes("/whatsapp/webhook", &[("x-hub-signature-256", &signature)], body).await
         };
         assert_eq!(post(&forged).await, 401);
-        assert_eq!(post(both.to_string().as_bytes()).await, 200);
-        assert_eq!(stage.history("inbound").await.len(), 0, "the other bot's part was dropped");
+        assert_eq!(post(both.to_string().as_bytes()).await, 401, "not all of it was taken");
+        assert_eq!(stage.history("inbound").await.len(), 0, "the other bot's part was not");
+        let bots = mallory.get("/bots/").await;
+        let own = mallory.get(&format!("/whatsapp/messages/{}", bots["items"][0]["id"])).await;
+        assert_eq!(own["total"], 1, "but their own part was");
     }
 
     async fn a_database_that_is_gone_is_not_acknowledged(stage: Stage) {

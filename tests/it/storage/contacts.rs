@@ -20,6 +20,7 @@ fn full() -> ContactFields {
         tags: vec!["vip".into(), "a\"b".into()],
         attributes: object(odd_json()),
         source: "api".into(),
+        opted_in: false,
     }
 }
 
@@ -44,6 +45,21 @@ each_database! {
         assert_eq!(ContactFields::from(&tx.update_contact(made.id, &less, now()).await.unwrap()), less);
         assert!(!tx.delete_contact(bob.id, made.id).await.unwrap());
         assert!(tx.delete_contact(ada.id, made.id).await.unwrap());
+    }
+
+    async fn an_agreement_remembers_when_it_changed(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let ada = user(&mut tx, "ada").await;
+        let bot = bot(&mut tx, &ada, "b").await;
+        let made = tx.create_contact(bot, &ContactFields { opted_in: true, ..full() }, now()).await.unwrap();
+        assert_eq!((made.opted_in, made.opted_in_changed_at), (true, None));
+        let later = now() + chrono::TimeDelta::hours(1);
+        let out = tx.update_contact(made.id, &full(), later).await.unwrap();
+        assert_eq!((out.opted_in, out.opted_in_changed_at), (false, Some(later)));
+        let same = tx.update_contact(made.id, &full(), now() + chrono::TimeDelta::hours(2)).await.unwrap();
+        assert_eq!(same.opted_in_changed_at, Some(later));
+        assert_eq!(tx.announce_contacts(&[made.id]).await.unwrap(), [made.id]);
+        assert!(tx.announce_contacts(&[made.id]).await.unwrap().is_empty(), "once");
     }
 
     async fn addresses_are_taken_once_per_bot(db: Migrated) {

@@ -13,9 +13,9 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
     let owner = user(tx, name).await;
     let bot_id = bot(tx, &owner, "b").await;
     let flow_id = flow(tx, bot_id, "f").await;
-    let seen =
-        Sighting { bot_id, phone: Some("16505550101".into()), bsuid: None, username: None, name: None, at: now() };
-    let contact_id: ContactId = tx.see_contacts(&[seen], now()).await.unwrap()[0];
+    let phone = Some("16505550101".into());
+    let seen = Sighting { bot_id, phone, bsuid: None, username: None, name: None, at: now(), announces: true };
+    let contact_id: ContactId = tx.see_contacts(&[seen], now()).await.unwrap()[0].id;
     let message = InboundMessage {
         id: MessageId(7),
         kind: "text".into(),
@@ -34,6 +34,7 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
         current_node: None,
         state: object(odd_json()),
         message: Some(message),
+        depth: 2,
         steps: 0,
         wake_at: None,
         effect: None,

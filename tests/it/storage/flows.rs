@@ -106,6 +106,7 @@ each_database! {
             current_node: None,
             state: JsonMap::new(),
             message: None,
+            depth: 0,
             steps: 0,
             wake_at: None,
             effect: None,

@@ -28,7 +28,7 @@ fn arrival(contact_id: ContactId) -> Arrival {
 }
 
 fn settled(contact_id: ContactId, handled: i64) -> Settled {
-    Settled { contact_id, handled: Some(handled), open: 0, wake_at: Some(None) }
+    Settled { contact_id, handled, open: None, wake_at: Some(None) }
 }
 
 each_database! {
@@ -58,20 +58,22 @@ each_database! {
         let kept = tx.settle_mailboxes(&locked, &[
             settled(c[0], 1),
             Settled { wake_at: Some(Some(later)), ..settled(c[1], 1) },
-            Settled { open: 2, ..settled(c[2], 1) },
+            Settled { open: Some(2), ..settled(c[2], 1) },
             settled(c[3], 0),
         ]).await.unwrap();
         assert_eq!(kept.iter().map(|m| m.contact_id).collect::<Vec<_>>(), [c[2], c[3]]);
         assert_eq!(tx.count_mailboxes().await.unwrap(), (3, 2));
         assert_eq!(tx.next_ready_at().await.unwrap(), Some(later));
-        assert_eq!(tx.unhandled_mailboxes(a).await.unwrap(), [c[3]]);
+        let mut busy = tx.busy_mailboxes(a).await.unwrap();
+        busy.sort();
+        assert_eq!(busy, [(c[2], false), (c[3], true)]);
 
         assert!(tx.claim_mailboxes(a, now(), 10).await.unwrap().is_empty(), "nothing is due yet");
         assert_eq!(tx.claim_mailboxes(a, later, 10).await.unwrap(), [c[1]]);
         let locked = tx.lock_mailboxes(a, &[c[1]]).await.unwrap();
         assert_eq!((locked[&c[1]].arrivals, locked[&c[1]].handled), (2, 1), "a claim is an arrival");
 
-        let settle = Settled { contact_id: c[2], handled: None, open: -2, wake_at: None };
+        let settle = Settled { contact_id: c[2], handled: 0, open: Some(0), wake_at: None };
         let locked = tx.lock_mailboxes(a, &[c[2]]).await.unwrap();
         tx.settle_mailboxes(&locked, &[settle]).await.unwrap();
         assert_eq!(tx.count_mailboxes().await.unwrap(), (2, 2));
@@ -87,6 +89,32 @@ each_database! {
         let locked = tx.lock_mailboxes(a, &c).await.unwrap();
         let kept = tx.settle_mailboxes(&locked, &[settled(c[0], seen)]).await.unwrap();
         assert_eq!((kept.len(), kept[0].arrivals - kept[0].handled), (1, 1));
+    }
+
+    async fn a_row_that_was_removed_and_made_again_is_not_taken_for_the_old_one(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let c = contacts(&mut tx, 1).await;
+        let a = host(&mut tx, "a").await;
+        tx.note_arrivals(&[arrival(c[0])], Some(a), now()).await.unwrap();
+        let locked = tx.lock_mailboxes(a, &c).await.unwrap();
+        tx.settle_mailboxes(&locked, &[settled(c[0], 1)]).await.unwrap();
+        tx.note_arrivals(&[arrival(c[0])], Some(a), now()).await.unwrap();
+        // A round that had seen everything handled in the old row handles nothing of the new one.
+        let locked = tx.lock_mailboxes(a, &c).await.unwrap();
+        let kept = tx.settle_mailboxes(&locked, &[settled(c[0], 0)]).await.unwrap();
+        assert_eq!(kept.len(), 1);
+    }
+
+    async fn mailboxes_of_a_host_that_nobody_knows_are_freed(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let c = contacts(&mut tx, 1).await;
+        let a = host(&mut tx, "a").await;
+        tx.sign_off(a, now()).await.unwrap();
+        // A transaction of the host that was still open when it signed off.
+        tx.note_arrivals(&[arrival(c[0])], Some(a), now()).await.unwrap();
+        let b = host(&mut tx, "b").await;
+        assert_eq!(tx.bury_hosts(now(), false).await.unwrap(), 1);
+        assert_eq!(tx.claim_mailboxes(b, now(), 10).await.unwrap(), c);
     }
 
     async fn a_dead_host_loses_its_mailboxes_and_writes_nothing_any_more(db: Migrated) {
@@ -131,11 +159,18 @@ each_database! {
     async fn items_come_back_in_order_and_go_when_handled(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let c = contacts(&mut tx, 2).await;
-        let item = |contact_id, n| NewItem { contact_id, kind: ItemKind::Resume, message_id: None, execution_id: Some(ExecutionId(n)) };
+        let item = |contact_id, n| NewItem {
+            contact_id,
+            kind: ItemKind::Resume,
+            message_id: None,
+            execution_id: Some(ExecutionId(n)),
+            payload: Some(serde_json::json!({ "n": n })),
+        };
         tx.add_items(&[item(c[0], 1), item(c[1], 2), item(c[0], 3), item(c[0], 4)], now()).await.unwrap();
         let items = tx.items(&c, 2).await.unwrap();
         let executions = |contact: &ContactId| items[contact].iter().map(|i| i.execution_id.unwrap().0).collect::<Vec<_>>();
         assert_eq!((executions(&c[0]), executions(&c[1])), (vec![1, 3], vec![2]), "at most two of each");
+        assert_eq!(items[&c[1]][0].payload, Some(serde_json::json!({ "n": 2 })));
         assert!(tx.item_waits(c[0], ExecutionId(3)).await.unwrap());
         let handled: Vec<_> = items[&c[0]].iter().map(|i| i.id).collect();
         tx.remove_items(&handled).await.unwrap();

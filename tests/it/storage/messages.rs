@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, MessageId};
 use serde_json::json;
-use storage::{MessageFilter, NewInbound, NewOutbound, SendResult, Sighting, StatusReport, Tx};
+use storage::{MessageFilter, NewInbound, NewOutbound, Seen, SendResult, Sighting, StatusReport, Tx};
 use tests::{Migrated, each_database};
 
 use super::{bot, now, odd_json, user};
@@ -12,12 +12,20 @@ async fn contact(tx: &mut Tx) -> (BotId, ContactId) {
     let owner = user(tx, "ada").await;
     let bot_id = bot(tx, &owner, "b").await;
     let seen = tx.see_contacts(&[sighting(bot_id, Some("16505550101"), None)], now()).await.unwrap();
-    (bot_id, seen[0])
+    (bot_id, seen[0].id)
 }
 
 fn sighting(bot_id: BotId, phone: Option<&str>, bsuid: Option<&str>) -> Sighting {
     let text = |text: Option<&str>| text.map(str::to_owned);
-    Sighting { bot_id, phone: text(phone), bsuid: text(bsuid), username: None, name: Some("Ada".into()), at: now() }
+    Sighting {
+        bot_id,
+        phone: text(phone),
+        bsuid: text(bsuid),
+        username: None,
+        name: Some("Ada".into()),
+        at: now(),
+        announces: true,
+    }
 }
 
 fn inbound((bot_id, contact_id): (BotId, ContactId), wamid: Option<&str>) -> NewInbound {
@@ -101,7 +109,7 @@ each_database! {
         assert_eq!(tx.mark_sending(&[ids[0]]).await.unwrap(), [ids[0]]);
         let later = now() + TimeDelta::seconds(5);
         tx.store_send_results(&[
-            (ids[0], SendResult::Accepted { wamid: "wa".into() }),
+            (ids[0], SendResult::Accepted { wamid: Some("wa".into()) }),
             (ids[1], SendResult::Again { at: later, error: json!({ "code": 2 }), ambiguous: true }),
             (ids[2], SendResult::Failed { error: json!({ "code": 3 }) }),
         ], now()).await.unwrap();
@@ -123,7 +131,7 @@ each_database! {
         use DeliveryStatus::{Delivered, Failed, Read, Sent};
         // Read overtakes everything, even our own answer from Meta.
         assert!(tx.fold_status(&report("wa", Some(id), Read, 3)).await.unwrap());
-        tx.store_send_results(&[(id, SendResult::Accepted { wamid: "wa".into() })], now()).await.unwrap();
+        tx.store_send_results(&[(id, SendResult::Accepted { wamid: Some("wa".into()) })], now()).await.unwrap();
         for (word, minute) in [(Sent, 1), (Delivered, 2), (Failed, 9), (Sent, 7)] {
             assert!(tx.fold_status(&report("wa", None, word, minute)).await.unwrap());
         }
@@ -173,11 +181,14 @@ each_database! {
             sighting(bot, None, Some("US.1")),
             sighting(bot, None, Some("US.2")),
         ], now()).await.unwrap();
+        assert_eq!(seen.iter().map(|seen| seen.is_new).collect::<Vec<_>>(), [true, false, false, true]);
+        let seen: Vec<ContactId> = seen.into_iter().map(|seen| seen.id).collect();
         assert_eq!((seen[0], seen[1], seen[2]), (seen[0], seen[0], seen[0]), "all the same person");
         assert_ne!(seen[0], seen[3]);
         let later = Sighting { name: Some("Ada L.".into()), at: now() + TimeDelta::minutes(1), ..sighting(bot, Some("16505550202"), Some("US.2")) };
         let earlier = Sighting { at: now() - TimeDelta::minutes(1), ..later.clone() };
-        assert_eq!(tx.see_contacts(&[later.clone(), earlier], now()).await.unwrap(), [seen[3], seen[3]]);
+        let again = Seen { id: seen[3], is_new: false };
+        assert_eq!(tx.see_contacts(&[later.clone(), earlier], now()).await.unwrap(), [again, again]);
         let contact = &tx.contacts_by_ids(&[seen[3]]).await.unwrap()[0];
         assert_eq!((contact.phone.as_deref(), contact.bsuid.as_deref(), contact.name.as_deref()), (Some("16505550202"), Some("US.2"), Some("Ada L.")));
         assert_eq!(contact.last_inbound_at, Some(later.at), "the newest, whichever came last");
@@ -196,6 +207,21 @@ each_database! {
             ids[0]
         };
         let (a, b, c) = tokio::join!(see(), see(), see());
-        assert_eq!((a, a), (b, c));
+        assert_eq!((a.id, a.id), (b.id, c.id));
+        assert_eq!([a, b, c].into_iter().filter(|seen| seen.is_new).count(), 1, "new to one of them");
+    }
+
+    async fn a_contact_is_new_with_the_first_message_that_announces_it(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let owner = user(&mut tx, "ada").await;
+        let bot = bot(&mut tx, &owner, "b").await;
+        let message = sighting(bot, Some("16505550101"), None);
+        let reaction = Sighting { announces: false, ..message.clone() };
+        let mut is_new = async |sightings: &[Sighting]| -> Vec<bool> {
+            tx.see_contacts(sightings, now()).await.unwrap().iter().map(|seen| seen.is_new).collect()
+        };
+        assert_eq!(is_new(std::slice::from_ref(&reaction)).await, [false]);
+        assert_eq!(is_new(&[reaction, message.clone(), message.clone()]).await, [false, true, false]);
+        assert_eq!(is_new(&[message]).await, [false]);
     }
 }

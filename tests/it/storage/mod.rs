@@ -5,9 +5,12 @@ mod bots;
 mod contacts;
 mod executions;
 mod flows;
+mod idempotency;
 mod mailboxes;
 mod messages;
+mod schedules;
 mod schema;
+mod statistics;
 mod triggers;
 
 use domain::{BotId, FlowId, JsonMap, NodeDefinition, Time};

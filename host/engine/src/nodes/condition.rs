@@ -1,55 +1,18 @@
 //! `condition`: goes one way or the other.
 
-use std::cmp::Ordering;
-
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::{
     config::Reader,
     limits::PATTERN_FUEL,
+    operator::{OPERATORS, Operator},
     path::Variable,
     pattern,
     run::{Failure, Next, Run},
     template::{Data, Mode, Text},
     values,
 };
-
-/// How the variable is compared with the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-    Contains,
-    NotContains,
-    StartsWith,
-    EndsWith,
-    Matches,
-    Exists,
-    NotExists,
-    In,
-}
-
-const OPERATORS: [(&str, Operator); 14] = [
-    ("==", Operator::Equal),
-    ("!=", Operator::NotEqual),
-    (">", Operator::Greater),
-    (">=", Operator::GreaterOrEqual),
-    ("<", Operator::Less),
-    ("<=", Operator::LessOrEqual),
-    ("contains", Operator::Contains),
-    ("not_contains", Operator::NotContains),
-    ("starts_with", Operator::StartsWith),
-    ("ends_with", Operator::EndsWith),
-    ("matches", Operator::Matches),
-    ("exists", Operator::Exists),
-    ("not_exists", Operator::NotExists),
-    ("in", Operator::In),
-];
 
 /// `{variable, operator, value, true_path?, false_path?}`.
 #[derive(Debug)]
@@ -87,14 +50,15 @@ impl Condition {
     pub(super) fn enter(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
         let actual = run.lookup(&self.variable).unwrap_or_default();
         let (result, wanted) = match &self.wanted {
-            Wanted::None => (self.exists(&actual), None),
+            Wanted::None => (self.operator.compare(&actual, &Value::Null).map_err(Failure)?, None),
             Wanted::Pattern(pattern) => (pattern.is_match(&values::text(&actual)), Some(json!(pattern.as_str()))),
             Wanted::Data(data) => {
                 let wanted = run.json("value", data)?;
                 if self.operator == Operator::Matches {
                     run.burn(PATTERN_FUEL)?;
                 }
-                (self.compare(&actual, &wanted)?, Some(wanted))
+                let result = self.operator.compare(&actual, &wanted);
+                (result.map_err(|fault| Failure(format!("`value`: {fault}")))?, Some(wanted))
             }
         };
         let mut detail = Map::from_iter([
@@ -107,33 +71,6 @@ impl Condition {
         }
         let (exit, to) = if result { ("true_path", self.true_path) } else { ("false_path", self.false_path) };
         Ok(run.leave("branch", exit, to, detail))
-    }
-
-    fn exists(&self, actual: &Value) -> bool {
-        (self.operator == Operator::Exists) != actual.is_null()
-    }
-
-    fn compare(&self, actual: &Value, wanted: &Value) -> Result<bool, Failure> {
-        let order = || values::order(actual, wanted);
-        Ok(match self.operator {
-            Operator::Equal => values::equal(actual, wanted),
-            Operator::NotEqual => !values::equal(actual, wanted),
-            Operator::Greater => order() == Some(Ordering::Greater),
-            Operator::GreaterOrEqual => order().is_some_and(Ordering::is_ge),
-            Operator::Less => order() == Some(Ordering::Less),
-            Operator::LessOrEqual => order().is_some_and(Ordering::is_le),
-            Operator::Contains => values::contains(actual, wanted),
-            Operator::NotContains => !values::contains(actual, wanted),
-            Operator::StartsWith => values::text(actual).starts_with(&values::text(wanted)),
-            Operator::EndsWith => values::text(actual).ends_with(&values::text(wanted)),
-            Operator::Matches => {
-                let pattern = pattern::compile(&values::text(wanted), true)
-                    .map_err(|fault| Failure(format!("`value`: {fault}")))?;
-                pattern.is_match(&values::text(actual))
-            }
-            Operator::In => values::one_of(actual, wanted),
-            Operator::Exists | Operator::NotExists => self.exists(actual),
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use domain::{Fault, MatchType, TriggerRule};
 use crate::{
     limits::{KEYWORD_CHARS, KEYWORDS_PER_TRIGGER},
     pattern,
-    triggers::fold,
+    triggers::{conditions, fold, schedule},
 };
 
 /// Every fault of a rule, with pointers such as `/keywords/2`.
@@ -26,6 +26,8 @@ pub fn check(rule: &TriggerRule) -> Vec<Fault> {
             }
             faults
         }
+        TriggerRule::Event { event_conditions, .. } => conditions::check(event_conditions),
+        TriggerRule::Schedule(schedule) => schedule::check(schedule),
     }
 }
 

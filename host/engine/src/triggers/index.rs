@@ -49,9 +49,11 @@ pub struct Candidate {
 }
 
 impl KeywordIndex {
-    /// Builds the index. Triggers that are switched off are kept only to be explained.
+    /// Builds the index of those among the triggers that are keyword triggers. Those that are switched off are kept only
+    /// to be explained.
     pub fn build(triggers: &[Trigger]) -> Self {
-        let mut triggers = triggers.to_vec();
+        let is_keyword = |trigger: &&Trigger| matches!(trigger.rule, TriggerRule::Keyword { .. });
+        let mut triggers: Vec<Trigger> = triggers.iter().filter(is_keyword).cloned().collect();
         triggers.sort_by_key(|trigger| (std::cmp::Reverse(trigger.priority), trigger.id));
         let active = || triggers.iter().enumerate().filter(|(_, trigger)| trigger.is_active);
         let all = Lookup::build(active());
@@ -77,21 +79,21 @@ impl KeywordIndex {
         let mut winner = None;
         self.triggers
             .iter()
-            .map(|trigger| {
-                let TriggerRule::Keyword { match_type, .. } = &trigger.rule;
+            .filter_map(|trigger| {
+                let TriggerRule::Keyword { match_type, .. } = &trigger.rule else { return None };
                 let found = heard.as_ref().and_then(|heard| keyword::first_match(&trigger.rule, heard));
                 let matched = found.is_some() && trigger.is_active;
                 let reason = reason(trigger, *match_type, found, heard.is_some(), winner);
                 if matched && winner.is_none() {
                     winner = Some(trigger.id);
                 }
-                Candidate {
+                Some(Candidate {
                     trigger_id: trigger.id,
                     matched,
                     priority: trigger.priority,
                     matched_keyword: found.filter(|_| matched).map(str::to_owned),
                     reason,
-                }
+                })
             })
             .collect()
     }
@@ -101,7 +103,7 @@ impl KeywordIndex {
         let pattern = self.patterns.first(&heard, |find| self.triggers.get(find.rank).is_some_and(&wanted));
         let Find { rank, keyword } = texts.first(&heard).into_iter().chain(pattern).min()?;
         let trigger = self.triggers.get(rank)?;
-        let TriggerRule::Keyword { keywords, .. } = &trigger.rule;
+        let TriggerRule::Keyword { keywords, .. } = &trigger.rule else { return None };
         Some(Match {
             trigger_id: trigger.id,
             flow_id: trigger.flow_id,

@@ -63,7 +63,7 @@ impl Needle {
 
 /// The first keyword of a rule that matches.
 pub(super) fn first_match<'r>(rule: &'r TriggerRule, heard: &Heard) -> Option<&'r str> {
-    let TriggerRule::Keyword { keywords, match_type, case_sensitive } = rule;
+    let TriggerRule::Keyword { keywords, match_type, case_sensitive } = rule else { return None };
     keywords
         .iter()
         .find(|keyword| {

@@ -46,7 +46,7 @@ impl Lookup {
         let mut sensitive = Collected::default();
         let mut folded = Collected::default();
         for (rank, trigger) in triggers {
-            let TriggerRule::Keyword { keywords, match_type, case_sensitive } = &trigger.rule;
+            let TriggerRule::Keyword { keywords, match_type, case_sensitive } = &trigger.rule else { continue };
             if *match_type == MatchType::Regex {
                 continue;
             }

@@ -1,14 +1,20 @@
 //! The trigger types: which flow an event starts.
 
+mod all;
 mod check;
+mod conditions;
+mod event;
 mod fold;
 mod index;
 mod keyword;
 mod lookup;
 mod patterns;
+pub mod schedule;
 
+pub use all::{Fired, Triggers, explain};
 pub use check::check;
+pub use event::Event;
 pub use index::{Candidate, KeywordIndex, Match};
 
 /// The words for the trigger types, as used in a trigger's `trigger_type`.
-pub const TYPES: &[&str] = &["keyword"];
+pub const TYPES: &[&str] = &["keyword", "event", "schedule"];

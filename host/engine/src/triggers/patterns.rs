@@ -25,7 +25,7 @@ impl Patterns {
         let mut sensitive = Vec::new();
         let mut others = Vec::new();
         for (rank, trigger) in triggers {
-            let TriggerRule::Keyword { keywords, match_type, case_sensitive } = &trigger.rule;
+            let TriggerRule::Keyword { keywords, match_type, case_sensitive } = &trigger.rule else { continue };
             if *match_type == MatchType::Regex {
                 let patterns = if *case_sensitive { &mut sensitive } else { &mut others };
                 patterns.extend(

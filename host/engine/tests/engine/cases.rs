@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{conversation, keyword, validation};
+use crate::support::{conversation, event, keyword, schedule, validation};
 
 /// Files that are about no single node or trigger type.
 const OTHERS: [&str; 2] = ["validate", "templates"];
@@ -71,6 +71,8 @@ fn templates() {
 #[test]
 fn trigger_types() {
     play("keyword", keyword::play);
+    play("event", event::play);
+    play("schedule", schedule::play);
 }
 
 #[test]

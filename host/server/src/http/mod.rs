@@ -5,12 +5,14 @@ pub mod body;
 mod bots;
 mod boundary;
 mod contacts;
+mod days;
 mod docs;
 mod executions;
 mod flows;
 mod health;
 mod id;
 mod nodes;
+mod once;
 pub mod openapi;
 mod page;
 pub mod problem;
@@ -24,6 +26,7 @@ use std::{future::Future, io};
 
 use tokio::net::TcpListener;
 
+pub use once::Running;
 pub use router::{described, router};
 
 /// Answers requests until `stop` comes, then lets those in progress finish.

@@ -55,7 +55,7 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "Media type not supported"
         "Send the body as JSON with `Content-Type: application/json`."
     INVALID "invalid" UNPROCESSABLE_ENTITY "The request is not valid"
-        "The request was read, but says something that cannot be. `errors` lists every fault; `pointer` tells where, in the body or under /query and /path."
+        "The request was read, but says something that cannot be. `errors` lists every fault; `pointer` tells where, in the body or under /query, /path and /header."
     RATE_LIMITED "rate-limited" TOO_MANY_REQUESTS "Too many requests"
         "Wait for the seconds of `Retry-After`."
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Internal error"
@@ -181,7 +181,7 @@ pub struct ProblemDocument {
 #[schema(as = Fault)]
 #[expect(dead_code, reason = "only describes domain::Fault")]
 pub struct FaultDocument {
-    /// JSON pointer into the body, or `/query/<name>`, or `/path/<name>`.
+    /// JSON pointer into the body, or `/query/<name>`, `/path/<name>` or `/header/<name>`.
     pointer: String,
     /// What is wrong there.
     detail: String,

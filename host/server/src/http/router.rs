@@ -45,10 +45,13 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         // Triggers
         .routes(routes!(triggers::create::create, triggers::list::list))
         .routes(routes!(triggers::of_bot::of_bot))
+        .routes(routes!(triggers::preview::preview))
+        .routes(routes!(triggers::statistics::statistics))
         .routes(routes!(triggers::get::get, triggers::update::update, triggers::delete::delete))
         .routes(routes!(triggers::switch::activate))
         .routes(routes!(triggers::switch::deactivate))
         .routes(routes!(triggers::test::test))
+        .routes(routes!(triggers::logs::logs))
         // Executions
         .routes(routes!(executions::execute::execute))
         .routes(routes!(executions::of_contact::of_contact))
@@ -57,6 +60,7 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(executions::cancel::cancel))
         .routes(routes!(executions::input::input))
         .routes(routes!(executions::logs::logs))
+        .routes(routes!(executions::statistics::statistics))
         // WhatsApp
         .routes(routes!(whatsapp::verify::verify, whatsapp::receive::receive))
         .routes(routes!(whatsapp::messages::messages))

@@ -8,18 +8,25 @@ use std::{
     sync::Arc,
 };
 
-use domain::{BotId, Clock, ContactId};
-use storage::{Arrival, Db, ItemKind, NewInbound, NewItem, Sighting, StatusReport};
+use domain::{BotId, Clock, ContactId, HostId, Time};
+use storage::{Arrival, Db, ItemKind, NewInbound, NewItem, Sighting, StatusReport, Tx};
 use tokio_util::task::TaskTracker;
 use whatsapp::webhook::Inbound;
 
 pub(crate) use routes::Routes;
 
-use crate::{host::Membership, metrics, runner::Runner};
+use crate::{
+    host::Membership,
+    metrics,
+    runner::{Payload, Runner},
+};
 use batcher::{Batcher, Shared};
 
 /// Most messages or statuses in one transaction; a POST that holds more has one of its own.
 const TRANSACTION_MAX: usize = 500;
+
+/// Most messages in one statement: databases take only so many parameters.
+const ROWS_MAX: usize = 1_000;
 
 /// An inbound message and the bot it is for.
 #[derive(Debug, Clone)]
@@ -90,31 +97,14 @@ impl Shared for Messages {
         let host = self.membership.host();
         let claimant = self.runner.has_room().then_some(host);
         let mut tx = self.db.begin().await?;
-        let sightings: Vec<Sighting> = fresh.iter().map(|m| sighting(m)).collect();
-        let contacts = tx.see_contacts(&sightings, now).await?;
-        let rows: Vec<NewInbound> = fresh.iter().zip(&contacts).map(|(m, contact)| row(m, *contact)).collect();
-        let ids = tx.insert_inbound(&rows, now).await?;
-        let mut items = Vec::new();
-        let mut arrivals: HashMap<ContactId, Arrival> = HashMap::new();
-        for ((message, row), id) in fresh.iter().zip(&rows).zip(&ids) {
-            let Some(id) = *id else { continue };
-            if !message.inbound.starts_flow {
-                continue;
-            }
-            let contact_id = row.contact_id;
-            items.push(NewItem { contact_id, kind: ItemKind::Message, message_id: Some(id), execution_id: None });
-            let arrival =
-                arrivals.entry(contact_id).or_insert(Arrival { contact_id, bot_id: row.bot_id, count: 0, open: 0 });
-            arrival.count += 1;
+        let (mut stored, mut owners) = (0, Vec::new());
+        for part in fresh.chunks(ROWS_MAX) {
+            stored += store(&mut tx, part, claimant, now, &mut owners).await?;
         }
-        tx.add_items(&items, now).await?;
-        let arrivals: Vec<Arrival> = arrivals.into_values().collect();
-        let owners = tx.note_arrivals(&arrivals, claimant, now).await?;
         tx.commit().await?;
 
-        let stored = ids.iter().flatten().count();
         metrics::add(metrics::RECEIVED, stored);
-        metrics::add(metrics::DUPLICATE, repeated + ids.len() - stored);
+        metrics::add(metrics::DUPLICATE, repeated + fresh.len() - stored);
         let (ours, free): (Vec<_>, Vec<_>) = owners
             .into_iter()
             .filter(|(_, owner)| owner.is_none_or(|o| o == host))
@@ -127,6 +117,40 @@ impl Shared for Messages {
     }
 }
 
+/// Stores messages with their contacts and puts them into the mailboxes. Returns how many were new, and adds the owners
+/// of the mailboxes to `owners`.
+async fn store(
+    tx: &mut Tx,
+    messages: &[&Addressed],
+    claimant: Option<HostId>,
+    now: Time,
+    owners: &mut Vec<(ContactId, Option<HostId>)>,
+) -> storage::Result<usize> {
+    let sightings: Vec<Sighting> = messages.iter().map(|m| sighting(m)).collect();
+    let contacts = tx.see_contacts(&sightings, now).await?;
+    let rows: Vec<NewInbound> = messages.iter().zip(&contacts).map(|(m, contact)| row(m, contact.id)).collect();
+    let ids = tx.insert_inbound(&rows, now).await?;
+    let mut items = Vec::new();
+    let mut arrivals: HashMap<ContactId, Arrival> = HashMap::new();
+    for (((message, seen), row), id) in messages.iter().zip(&contacts).zip(&rows).zip(&ids) {
+        let Some(id) = *id else { continue };
+        if !message.inbound.starts_flow {
+            continue;
+        }
+        let contact_id = row.contact_id;
+        let payload = if seen.is_new { Payload { new_contact: true, ..Payload::default() }.stored() } else { None };
+        let kind = ItemKind::Message;
+        items.push(NewItem { contact_id, kind, message_id: Some(id), execution_id: None, payload });
+        let arrival =
+            arrivals.entry(contact_id).or_insert(Arrival { contact_id, bot_id: row.bot_id, count: 0, open: 0 });
+        arrival.count += 1;
+    }
+    tx.add_items(&items, now).await?;
+    let arrivals: Vec<Arrival> = arrivals.into_values().collect();
+    owners.extend(tx.note_arrivals(&arrivals, claimant, now).await?);
+    Ok(ids.iter().flatten().count())
+}
+
 fn sighting(message: &Addressed) -> Sighting {
     let inbound = &message.inbound;
     Sighting {
@@ -136,6 +160,7 @@ fn sighting(message: &Addressed) -> Sighting {
         username: inbound.username.clone(),
         name: inbound.profile_name.clone(),
         at: inbound.timestamp,
+        announces: inbound.starts_flow,
     }
 }
 

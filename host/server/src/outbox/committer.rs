@@ -7,6 +7,7 @@ use std::{
 };
 
 use domain::{ContactId, DeliveryStatus, MessageId, Time};
+use serde_json::Value;
 use storage::{Mailbox, SendResult, Settled, Unsent};
 
 use super::{LaneState, Outbox, State};
@@ -17,6 +18,8 @@ const BATCH_MAX: usize = 256;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Longest pause while the database refuses.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often a whole round is tried before its parts are tried alone.
+const RETRIES_BEFORE_SPLIT: usize = 2;
 /// Longest sleep when no message waits for its turn.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
@@ -28,6 +31,8 @@ struct Round {
     turns: Vec<Unsent>,
     /// Messages that follow an outcome at once, by contact.
     followers: HashMap<ContactId, Unsent>,
+    /// How often the database refused for a reason that does not go away.
+    retries: usize,
 }
 
 pub(super) async fn run(outbox: &Arc<Outbox>) {
@@ -44,7 +49,8 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
             if finished {
                 return;
             }
-            let sleep = outbox.state().turns.first().map_or(SLEEP_MAX, |(at, _)| outbox.clock.until(*at, SLEEP_MAX));
+            let next = outbox.state().turns.first().map(|(at, _)| *at).filter(|_| !outbox.stop.is_cancelled());
+            let sleep = next.map_or(SLEEP_MAX, |at| outbox.clock.until(at, SLEEP_MAX));
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -59,11 +65,13 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
                 outbox.apply(std::mem::take(&mut round), &done);
                 outbox.changes.tell(contacts);
             }
-            Err(error) => {
+            Err(error) if error.is_transient() || round.retries < RETRIES_BEFORE_SPLIT => {
                 tracing::warn!(%error, outcomes = round.results.len(), "the database refused to store what became of sends; trying again");
+                round.retries += usize::from(!error.is_transient());
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
+            Err(_) => outbox.commit_one_by_one(std::mem::take(&mut round)).await,
         }
     }
 }
@@ -115,10 +123,44 @@ impl Outbox {
                 && let Some(first) = lane.queue.front().cloned()
             {
                 lane.state = LaneState::Busy;
+                lane.turn = None;
                 turns.push(first);
             }
         }
-        Round { results, turns, followers }
+        Round { results, turns, followers, retries: 0 }
+    }
+
+    /// One outcome that the database does not take must not hold up the others. What cannot be stored as it is, is
+    /// stored in a plainer form; Meta's word that it took a message is never lost.
+    async fn commit_one_by_one(self: &Arc<Self>, round: Round) {
+        let Round { results, turns, mut followers, .. } = round;
+        let outcomes = results.into_iter().map(|(contact, message, result)| {
+            let followers = followers.remove(&contact).map(|next| (contact, next)).into_iter().collect();
+            Round { results: vec![(contact, message, result)], followers, ..Round::default() }
+        });
+        let turns = turns.into_iter().map(|turn| Round { turns: vec![turn], ..Round::default() });
+        for mut part in outcomes.collect::<Vec<_>>().into_iter().chain(turns) {
+            let mut result = self.commit(&part).await;
+            if let (Err(error), Some(outcome)) = (&result, part.results.first_mut()) {
+                tracing::error!(message.id = %outcome.1, %error, "what became of a send cannot be stored as it is");
+                outcome.2 = match &outcome.2 {
+                    SendResult::Accepted { .. } => SendResult::Accepted { wamid: None },
+                    SendResult::Again { at, ambiguous, .. } => {
+                        SendResult::Again { at: *at, error: Value::Null, ambiguous: *ambiguous }
+                    }
+                    SendResult::Failed { .. } => SendResult::Failed { error: Value::Null },
+                };
+                result = self.commit(&part).await;
+            }
+            match result {
+                Ok(done) => self.apply(part, &done),
+                Err(error) => {
+                    tracing::error!(%error, "a contact's outbox is given back; it is claimed again");
+                    let contacts = part.results.iter().map(|(c, ..)| *c).chain(part.turns.iter().map(|m| m.contact_id));
+                    contacts.for_each(|contact| self.forget(contact));
+                }
+            }
+        }
     }
 
     async fn commit(&self, round: &Round) -> storage::Result<Committed> {
@@ -142,18 +184,13 @@ impl Outbox {
         let mut ids: Vec<MessageId> = next.iter().map(|message| message.id).collect();
         ids.sort_unstable();
         let marked: HashSet<MessageId> = tx.mark_sending(&ids).await?.into_iter().collect();
-        let mut closed: HashMap<ContactId, i64> = HashMap::new();
-        for (contact, _, result) in &round.results {
-            if !matches!(result, SendResult::Again { .. }) {
-                *closed.entry(*contact).or_default() += 1;
-            }
+        let mut open: HashMap<ContactId, i64> = contacts.iter().map(|contact| (*contact, 0)).collect();
+        for (contact, _) in tx.unsent_ids(&contacts).await? {
+            *open.entry(contact).or_default() += 1;
         }
-        for message in next.iter().filter(|message| !marked.contains(&message.id)) {
-            *closed.entry(message.contact_id).or_default() += 1;
-        }
-        let settled: Vec<Settled> = closed
+        let settled: Vec<Settled> = open
             .into_iter()
-            .map(|(contact_id, count)| Settled { contact_id, handled: None, open: -count, wake_at: None })
+            .map(|(contact_id, count)| Settled { contact_id, handled: 0, open: Some(count), wake_at: None })
             .collect();
         tx.settle_mailboxes(&locked, &settled).await?;
         tx.commit().await?;
@@ -167,7 +204,7 @@ impl Outbox {
         let mut state = self.state();
         for (contact, message, result) in round.results {
             if !done.locked.contains_key(&contact) {
-                state.lanes.remove(&contact);
+                state.forget(contact);
                 continue;
             }
             let Some(lane) = state.lanes.get_mut(&contact) else { continue };
@@ -192,7 +229,7 @@ impl Outbox {
         }
         for message in round.turns.into_iter().chain(round.followers.into_values()) {
             if !done.locked.contains_key(&message.contact_id) {
-                state.lanes.remove(&message.contact_id);
+                state.forget(message.contact_id);
                 continue;
             }
             let Some(lane) = state.lanes.get_mut(&message.contact_id) else { continue };

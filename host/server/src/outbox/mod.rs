@@ -53,6 +53,14 @@ enum LaneState {
 struct Lane {
     queue: VecDeque<Unsent>,
     state: LaneState,
+    /// When the first message has its turn; its entry in `turns`.
+    turn: Option<Time>,
+}
+
+impl Lane {
+    fn new(state: LaneState) -> Self {
+        Self { queue: VecDeque::new(), state, turn: None }
+    }
 }
 
 #[derive(Debug)]
@@ -124,9 +132,14 @@ impl Outbox {
         }));
     }
 
-    /// How many messages of a contact are known here and not settled.
-    pub(crate) fn count(&self, contact: ContactId) -> i64 {
-        self.state().lanes.get(&contact).map_or(0, |lane| i64::try_from(lane.queue.len()).unwrap_or(i64::MAX))
+    /// Whether a message of a contact is known here.
+    pub(crate) fn knows(&self, contact: ContactId, message: MessageId) -> bool {
+        self.state().lanes.get(&contact).is_some_and(|lane| lane.queue.iter().any(|known| known.id == message))
+    }
+
+    /// Whether any message of a contact is known here.
+    pub(crate) fn has(&self, contact: ContactId) -> bool {
+        self.state().lanes.contains_key(&contact)
     }
 
     /// Whether this host takes on more contacts.
@@ -149,7 +162,7 @@ impl Outbox {
         }
         let free = state.pace.take_now(number, contact, self.clock.now());
         if free {
-            state.lanes.insert(contact, Lane { queue: VecDeque::new(), state: LaneState::Busy });
+            state.lanes.insert(contact, Lane::new(LaneState::Busy));
         }
         free
     }
@@ -166,7 +179,7 @@ impl Outbox {
         let mut state = self.state();
         for message in messages {
             let contact = message.contact_id;
-            let lane = state.lanes.entry(contact).or_insert(Lane { queue: VecDeque::new(), state: LaneState::Idle });
+            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(LaneState::Idle));
             if lane.queue.is_empty() && message.status == DeliveryStatus::Sending {
                 go.push(message.clone());
             }
@@ -183,7 +196,8 @@ impl Outbox {
     }
 
     /// Takes over messages that the database has and this host did not know of: queued by API, or left by a host that
-    /// died. One that was `sending` is in doubt.
+    /// died. One that was `sending` is in doubt. To be called while the mailboxes are locked: a moment later the
+    /// committer may have settled one of them.
     pub(crate) fn adopt(&self, messages: Vec<Unsent>, now: Time) {
         if messages.is_empty() {
             return;
@@ -191,11 +205,13 @@ impl Outbox {
         let mut state = self.state();
         for mut message in messages {
             let contact = message.contact_id;
-            let lane = state.lanes.entry(contact).or_insert(Lane { queue: VecDeque::new(), state: LaneState::Idle });
-            let place = lane.queue.partition_point(|known| known.id < message.id);
-            if lane.queue.get(place).is_some_and(|known| known.id == message.id) {
+            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(LaneState::Idle));
+            if lane.queue.iter().any(|known| known.id == message.id) {
                 continue;
             }
+            // The one that is on its way stays the first.
+            let first = usize::from(lane.state == LaneState::Busy && !lane.queue.is_empty());
+            let place = lane.queue.partition_point(|known| known.id < message.id).max(first);
             if message.status == DeliveryStatus::Sending && message.next_attempt_at.is_none() {
                 message.next_attempt_at = Some(now + self.settings.doubt);
             }
@@ -210,7 +226,14 @@ impl Outbox {
 
     /// Drops everything about a contact that belongs to another host by now.
     pub(crate) fn forget(&self, contact: ContactId) {
-        self.state().lanes.remove(&contact);
+        self.state().forget(contact);
+    }
+
+    /// Drops everything: this host was declared dead and owns nothing any more.
+    pub(crate) fn forget_all(&self) {
+        let mut state = self.state();
+        state.lanes.clear();
+        state.turns.clear();
     }
 
     /// Waits until no request is in flight.
@@ -229,8 +252,15 @@ impl State {
             return;
         };
         let not_before = first.next_attempt_at.unwrap_or(now).max(now);
-        let turn = self.pace.take(&first.phone_number_id, contact, not_before);
+        let turn = self.pace.take(&first.phone_number_id, contact, now, not_before);
         lane.state = LaneState::Scheduled;
+        lane.turn = Some(turn);
         self.turns.insert((turn, contact));
+    }
+
+    fn forget(&mut self, contact: ContactId) {
+        if let Some(turn) = self.lanes.remove(&contact).and_then(|lane| lane.turn) {
+            self.turns.remove(&(turn, contact));
+        }
     }
 }

@@ -34,9 +34,10 @@ impl Pace {
         Self { number_interval, pairs, numbers: HashMap::new(), contacts: HashMap::new() }
     }
 
-    /// Takes the next place in the queue and tells when its turn is; at the earliest `now`.
-    pub(super) fn take(&mut self, number: &str, contact: ContactId, now: Time) -> Time {
-        let mut turn = now;
+    /// Takes the next place in the queue and tells when its turn is: not before `not_before`, which may be far off, for
+    /// a message that is tried again. Others are not held up by that one.
+    pub(super) fn take(&mut self, number: &str, contact: ContactId, now: Time, not_before: Time) -> Time {
+        let mut turn = not_before.max(now);
         if self.pairs {
             let due = self.contacts.get(&contact).copied().unwrap_or(now).max(now);
             turn = turn.max(due - PAIR_INTERVAL * (PAIR_BURST - 1));
@@ -46,7 +47,7 @@ impl Pace {
             }
         }
         if let Some(interval) = self.number_interval {
-            let due = self.numbers.get(number).copied().unwrap_or(turn).max(turn);
+            let due = self.numbers.get(number).copied().unwrap_or(now).max(now);
             turn = turn.max(due - TimeDelta::milliseconds(NUMBER_BURST_MS));
             self.numbers.insert(number.to_owned(), due + interval);
         }
@@ -60,7 +61,7 @@ impl Pace {
             self.numbers.get(number).is_none_or(|due| *due - TimeDelta::milliseconds(NUMBER_BURST_MS) <= now);
         let free = (pair || !self.pairs) && (number_free || self.number_interval.is_none());
         if free {
-            self.take(number, contact, now);
+            self.take(number, contact, now, now);
         }
         free
     }
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn forty_five_at_once_then_one_every_six_seconds() {
         let mut pace = Pace::new(0, true);
-        let turns: Vec<Time> = (0..48).map(|_| pace.take("n", ContactId(1), start())).collect();
+        let turns: Vec<Time> = (0..48).map(|_| pace.take("n", ContactId(1), start(), start())).collect();
         assert!(turns[..45].iter().all(|turn| *turn == start()));
         assert_eq!(turns[45], start() + TimeDelta::seconds(6));
         assert_eq!(turns[47], start() + TimeDelta::seconds(18));
@@ -88,7 +89,7 @@ mod tests {
     fn the_burst_is_paid_back() {
         let mut pace = Pace::new(0, true);
         for _ in 0..45 {
-            pace.take("n", ContactId(1), start());
+            pace.take("n", ContactId(1), start(), start());
         }
         let later = start() + TimeDelta::seconds(60);
         let free = (0..45).filter(|_| pace.take_now("n", ContactId(1), later)).count();
@@ -98,10 +99,22 @@ mod tests {
     #[test]
     fn a_number_keeps_its_rate() {
         let mut pace = Pace::new(80, false);
-        let last = (0..800).map(|i| pace.take("n", ContactId(i), start())).last().unwrap();
+        let last = (0..800).map(|i| pace.take("n", ContactId(i), start(), start())).last().unwrap();
         let seconds = (last - start()).as_seconds_f64();
         assert!((9.5..=10.0).contains(&seconds), "800 messages at 80/s took {seconds}");
         assert!(pace.take_now("other", ContactId(1), start()));
+    }
+
+    #[test]
+    fn one_message_that_is_put_off_holds_up_no_other() {
+        let mut pace = Pace::new(80, true);
+        let later = start() + TimeDelta::hours(1);
+        assert_eq!(pace.take("n", ContactId(1), start(), later), later);
+        assert!(pace.take_now("n", ContactId(2), start()), "another contact of the same number");
+        for _ in 0..60 {
+            pace.take("n", ContactId(3), start(), start());
+        }
+        assert!(pace.take("n", ContactId(4), start(), start()) < start() + TimeDelta::seconds(2));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One request to Meta, and what its answer means for the message.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use chrono::TimeDelta;
 use domain::{OutgoingMessage, Time};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use storage::{SendResult, Unsent};
 use whatsapp::{
@@ -28,10 +29,20 @@ impl Outbox {
     /// Sends a message whose row is `sending`; its outcome goes to the committer.
     pub(super) fn post(self: &Arc<Self>, message: Unsent) {
         let outbox = self.clone();
+        let host = self.membership.host();
         self.tasks.spawn(async move {
             // The semaphore is never closed.
             let _slot = outbox.requests.clone().acquire_owned().await;
-            let result = outbox.attempt(&message).await;
+            // A host that was silent for too long may have been declared dead: then another one sends this message.
+            if !outbox.membership.is_certain(host).await {
+                return;
+            }
+            let attempt = AssertUnwindSafe(outbox.attempt(&message)).catch_unwind().await;
+            let result = attempt.unwrap_or_else(|_| SendResult::Again {
+                at: outbox.clock.now() + outbox.settings.doubt,
+                error: json!({ "title": "internal error while sending" }),
+                ambiguous: true,
+            });
             outbox.state().results.push((message.contact_id, message.id, result));
             outbox.changed.notify_one();
         });
@@ -57,7 +68,7 @@ impl Outbox {
         match self.client.send(&message.phone_number_id, credentials.access_token.reveal(), &body).await {
             Ok(accepted) => {
                 metrics::count(metrics::SENT);
-                SendResult::Accepted { wamid: accepted.wamid }
+                SendResult::Accepted { wamid: Some(without_nul(&accepted.wamid)) }
             }
             Err(error) => self.judge(message, &error, now()),
         }
@@ -99,10 +110,15 @@ fn describe(error: &SendError) -> Value {
     match error {
         SendError::Refused(graph) => json!({
             "code": graph.code,
-            "title": graph.message,
-            "details": graph.details,
-            "fbtrace_id": graph.fbtrace_id,
+            "title": without_nul(&graph.message),
+            "details": graph.details.as_deref().map(without_nul),
+            "fbtrace_id": graph.fbtrace_id.as_deref().map(without_nul),
         }),
-        other => json!({ "title": other.to_string() }),
+        other => json!({ "title": without_nul(&other.to_string()) }),
     }
+}
+
+/// Databases refuse NUL in texts.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use domain::{BotId, BotInfo, FlowId};
-use engine::{Flow, triggers::KeywordIndex};
+use engine::{Flow, triggers::Triggers};
 use lru::LruCache;
 use storage::{Db, Tx};
 
@@ -27,7 +27,7 @@ pub(crate) struct BotRuntime {
     pub(crate) info: BotInfo,
     pub(crate) is_active: bool,
     pub(crate) revision: i64,
-    pub(crate) triggers: KeywordIndex,
+    pub(crate) triggers: Triggers,
     /// The version that new executions of each flow run.
     pub(crate) published: HashMap<FlowId, i64>,
     /// How to send; none when neither the bot nor the environment says.
@@ -79,7 +79,7 @@ impl Cache {
                 info: BotInfo { id, name: row.name.clone(), timezone: row.timezone.clone() },
                 is_active: row.is_active,
                 revision: row.revision,
-                triggers: KeywordIndex::build(&triggers),
+                triggers: Triggers::build(&triggers),
                 published,
                 credentials: self.defaults.of(&row),
             });

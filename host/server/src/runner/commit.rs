@@ -1,16 +1,20 @@
 //! Writing what a batch of desks came to, in one transaction, and setting off what follows from it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
-use domain::{Address, ContactId, DeliveryStatus, ExecutionId, ItemId, MessageId, OutgoingMessage, Time};
+use domain::{
+    Address, ContactId, DeliveryStatus, EffectOutcome, ExecutionId, HostId, ItemId, MessageId, OutgoingMessage, Time,
+};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
-use storage::{Mailbox, NewExecution, NewOutbound, Settled, StepRow, Unsent};
+use storage::{Mailbox, NewExecution, NewOutbound, Settled, StepRow, Tally, Unsent};
 use whatsapp::limits::{self, Templates};
 
 use super::{
     Runner,
     desk::{Desk, Work},
     lanes::Outcome,
+    tally,
 };
 
 /// Commits the work of a batch. Contacts whose mailbox belongs to somebody else by now are dropped without a trace:
@@ -19,9 +23,10 @@ pub(super) async fn commit(
     runner: &Arc<Runner>,
     batch: &[(ContactId, Option<Outcome>)],
     mut done: Vec<(Desk, Work)>,
+    host: HostId,
+    worker: i64,
 ) -> storage::Result<()> {
     let now = runner.clock.now();
-    let host = runner.membership.host();
     // Rows are locked in one order by everybody.
     done.sort_by_key(|(desk, _)| desk.contact_id());
     let ids: Vec<ContactId> = done.iter().map(|(desk, _)| desk.contact_id()).collect();
@@ -31,31 +36,37 @@ pub(super) async fn commit(
     let locked = tx.lock_mailboxes(host, &ids).await?;
     let (kept, lost): (Vec<_>, Vec<_>) =
         done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
-    let unknown: Vec<ContactId> =
-        locked.values().filter(|m| m.open > runner.outbox.count(m.contact_id)).map(|m| m.contact_id).collect();
-    let adopted = tx.unsent(&unknown).await?;
-    // A row that a status webhook has settled meanwhile is open no longer, though nobody has counted it down.
-    let mut corrected: HashMap<ContactId, i64> = unknown.iter().map(|id| (*id, -locked[id].open)).collect();
-    for message in &adopted {
-        *corrected.entry(message.contact_id).or_default() += 1;
+    // Messages may have been queued by API, left by a host that died, or settled by a status webhook: the rows are
+    // counted, and those that this host does not know of are taken over while the lock keeps the committer away.
+    let waiting: Vec<ContactId> = locked.values().filter(|m| m.open > 0).map(|m| m.contact_id).collect();
+    let mut open: HashMap<ContactId, i64> = waiting.iter().map(|contact| (*contact, 0)).collect();
+    let mut unknown = Vec::new();
+    for (contact, message) in tx.unsent_ids(&waiting).await? {
+        *open.entry(contact).or_default() += 1;
+        if !runner.outbox.knows(contact, message) {
+            unknown.push(contact);
+        }
     }
+    unknown.dedup();
+    runner.outbox.adopt(tx.unsent(&unknown).await?, now);
 
-    let mut plan = Plan::default();
+    let shard = tally::shard(runner.db.is_shared(), host, worker);
+    let mut plan = Plan { tally: Tally::of_shard(shard), ..Plan::default() };
     for (desk, work) in kept {
-        plan.add(runner, &mut reserved, corrected.get(&desk.contact_id()).copied(), &desk, work);
+        plan.add(runner, &mut reserved, open.get(&desk.contact_id()).copied(), &desk, work);
     }
     tx.remove_items(&plan.items).await?;
     tx.save_executions(&plan.executions).await?;
     tx.append_steps(&plan.steps).await?;
     let message_ids = tx.insert_outbound(&plan.messages, now).await?;
     let still_ours = tx.settle_mailboxes(&locked, &plan.settled).await?;
+    tx.add_tally(&plan.tally).await?;
     tx.commit().await?;
 
     reserved.contacts.clear();
     for (desk, _) in &lost {
         runner.outbox.forget(desk.contact_id());
     }
-    runner.outbox.adopt(adopted, now);
     runner.outbox.add(to_send(plan.messages, plan.recipients, message_ids));
     follow_up(runner, batch, plan.effects, plan.wakes, &still_ours);
     Ok(())
@@ -71,22 +82,23 @@ struct Plan {
     /// To whom each of `messages` goes.
     recipients: Vec<Address>,
     settled: Vec<Settled>,
+    tally: Tally,
     effects: Vec<(ContactId, ExecutionId, domain::Effect)>,
     wakes: Vec<(ContactId, Time)>,
 }
 
 impl Plan {
-    /// `corrected`: by how much the mailbox's count of open messages is wrong, for a contact with messages that this
-    /// host did not know of.
-    fn add(&mut self, runner: &Runner, reserved: &mut Reserved<'_>, corrected: Option<i64>, desk: &Desk, work: Work) {
+    /// `before`: how many of the contact's messages were unsettled before, if any were.
+    fn add(&mut self, runner: &Runner, reserved: &mut Reserved<'_>, before: Option<i64>, desk: &Desk, work: Work) {
         let contact = desk.contact_id();
+        tally::count(&mut self.tally, desk, &work);
         let mut open = 0;
         for (execution, message) in work.messages {
             let mut row = outbound(desk, execution, message);
             if row.status == DeliveryStatus::Queued {
                 // The first one goes out as soon as this commit stands, if nothing of this contact is on its way and
                 // no pace holds it back. Saying so now saves a commit.
-                if open == 0 && corrected.is_none() && runner.outbox.reserve(contact, &row.phone_number_id) {
+                if open == 0 && before.is_none() && runner.outbox.reserve(contact, &row.phone_number_id) {
                     row.status = DeliveryStatus::Sending;
                     reserved.contacts.push(contact);
                 }
@@ -96,11 +108,11 @@ impl Plan {
             self.recipients.push(desk.contact.recipient());
         }
         // A mailbox whose effect is in flight stays unhandled: if this host dies, the next one makes the call again.
-        let handled = if work.all_handled { desk.mailbox.arrivals } else { desk.mailbox.arrivals - 1 };
+        let handled = desk.mailbox.arrivals - desk.mailbox.handled - i64::from(!work.all_handled);
         self.settled.push(Settled {
             contact_id: contact,
-            handled: Some(handled.max(desk.mailbox.handled)),
-            open: open + corrected.unwrap_or(0),
+            handled,
+            open: Some(open + before.unwrap_or(0)),
             wake_at: Some(work.wake_at),
         });
         if let Some((execution, effect)) = work.effect {
@@ -202,13 +214,24 @@ fn follow_up(
 }
 
 fn effects_task(runner: &Arc<Runner>, contact: ContactId, execution: ExecutionId, effect: domain::Effect) {
-    let runner = runner.clone();
+    let (runner, stop) = (runner.clone(), runner.stop.clone());
+    let host = runner.membership.host();
+    let call = async move {
+        // A host that was silent for too long may have been declared dead: then another one makes this call.
+        if !runner.membership.is_certain(host).await {
+            runner.lanes.finish(contact, false);
+            return;
+        }
+        let made = AssertUnwindSafe(runner.effects.perform(&effect)).catch_unwind().await;
+        let failed = |_| EffectOutcome::Unreachable { reason: "internal error during the call".into(), attempts: 1 };
+        let outcome = made.unwrap_or_else(failed);
+        runner.lanes.end_effect(contact, Outcome { execution, key: effect.key().to_owned(), outcome });
+    };
     tokio::spawn(async move {
-        let stop = runner.stop.clone();
         tokio::select! {
             // Whoever owns the contact next makes the call again, with the same idempotency key.
             () = stop.cancelled() => {}
-            outcome = runner.effects.perform(&effect) => runner.lanes.end_effect(contact, (execution, outcome)),
+            () = call => {}
         }
     });
 }

@@ -9,7 +9,15 @@ use domain::{ContactId, EffectOutcome, ExecutionId};
 use tokio::sync::Notify;
 
 /// What came of an effect, on its way back into its execution.
-pub(crate) type Outcome = (ExecutionId, EffectOutcome);
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// Whose effect it was.
+    pub(crate) execution: ExecutionId,
+    /// Which one of that execution's: its idempotency key.
+    pub(crate) key: String,
+    /// What came of it.
+    pub(crate) outcome: EffectOutcome,
+}
 
 #[derive(Debug)]
 enum Lane {
@@ -157,8 +165,8 @@ mod tests {
         lanes.wake([ContactId(1)]);
         assert!(lanes.state().ready.is_empty());
         let outcome = EffectOutcome::Unreachable { reason: "gone".into(), attempts: 1 };
-        lanes.end_effect(ContactId(1), (ExecutionId(7), outcome));
+        lanes.end_effect(ContactId(1), Outcome { execution: ExecutionId(7), key: "7-1".into(), outcome });
         let batch = lanes.take(1).await;
-        assert_eq!(batch[0].1.as_ref().map(|o| o.0), Some(ExecutionId(7)));
+        assert_eq!(batch[0].1.as_ref().map(|o| o.execution), Some(ExecutionId(7)));
     }
 }

@@ -14,6 +14,8 @@ mod commit;
 mod desk;
 mod effects;
 mod lanes;
+mod payload;
+mod tally;
 mod timekeeper;
 
 use std::{
@@ -23,7 +25,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{BotId, Clock, ContactId, ExecutionId};
+use chrono::TimeDelta;
+use domain::{BotId, Clock, ContactId, ExecutionId, HostId};
 use engine::Limits;
 use storage::Db;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,6 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use cache::Cache;
 pub(crate) use desk::new_execution;
 pub(crate) use effects::{Effects, Egress};
+pub(crate) use payload::Payload;
 pub(crate) use timekeeper::Timekeeper;
 
 use crate::{changes::Changes, host::Membership, outbox::Outbox};
@@ -41,6 +45,8 @@ use lanes::{Lanes, Outcome};
 const BATCH_MAX: usize = 128;
 /// Most contacts in work before no more are claimed from the database.
 const LANES_MAX: usize = 4_096;
+/// How long a contact is left alone whose mailbox cannot be handled, through a fault of ours or damaged data.
+const TROUBLE_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How many execution ids are reserved at a time.
 const ID_BLOCK: i64 = 256;
 /// First pause after the database refused; it doubles up to [`PAUSE_MAX`].
@@ -98,9 +104,9 @@ impl Runner {
         // SQLite has one writer: a second worker loads and computes while the first one commits. PostgreSQL commits
         // several batches side by side.
         let workers = if self.db.is_shared() { 4 } else { 2 };
-        for _ in 0..workers {
+        for worker in 0..workers {
             let runner = self.clone();
-            tasks.spawn(async move { runner.work().await });
+            tasks.spawn(async move { runner.work(worker).await });
         }
         let runner = self.clone();
         tasks.spawn(async move { timekeeper::run(&runner).await });
@@ -132,14 +138,14 @@ impl Runner {
         self.lanes.len()
     }
 
-    async fn work(self: Arc<Self>) {
+    async fn work(self: Arc<Self>, worker: i64) {
         let mut pause = PAUSE_MIN;
         loop {
             let batch = tokio::select! {
                 () = self.stop.cancelled() => return,
                 batch = self.lanes.take(BATCH_MAX) => batch,
             };
-            match self.run_batch(&batch).await {
+            match self.run_batch(&batch, worker).await {
                 Ok(()) => pause = PAUSE_MIN,
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, contacts = batch.len(), "the database refused; trying again");
@@ -151,44 +157,47 @@ impl Runner {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
                     }
                 }
-                Err(_) => self.run_one_by_one(batch).await,
+                Err(_) => self.run_one_by_one(batch, worker).await,
             }
         }
     }
 
     /// One contact's trouble must not hold up the others of its batch.
-    async fn run_one_by_one(self: &Arc<Self>, batch: Vec<(ContactId, Option<Outcome>)>) {
+    async fn run_one_by_one(self: &Arc<Self>, batch: Vec<(ContactId, Option<Outcome>)>, worker: i64) {
         for (contact, outcome) in batch {
             let alone = [(contact, outcome)];
-            match self.run_batch(&alone).await {
+            match self.run_batch(&alone, worker).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() => {
                     let [(contact, outcome)] = alone;
                     self.lanes.put_back(contact, outcome);
                 }
                 Err(error) => {
-                    tracing::error!(contact.id = %contact, %error, "a contact's mailbox cannot be handled; it is left for the next round");
+                    tracing::error!(contact.id = %contact, %error, "a contact's mailbox cannot be handled; it is tried again later");
+                    self.timekeeper.set(contact, self.clock.now() + TROUBLE_PAUSE, true);
                     self.lanes.finish(contact, false);
                 }
             }
         }
     }
 
-    async fn run_batch(self: &Arc<Self>, batch: &[(ContactId, Option<Outcome>)]) -> storage::Result<()> {
-        let desks = self.load(batch).await?;
+    async fn run_batch(self: &Arc<Self>, batch: &[(ContactId, Option<Outcome>)], worker: i64) -> storage::Result<()> {
+        // Asked once: a host that is declared dead in between must fail the lock, not pass it under its new id.
+        let host = self.membership.host();
+        let desks = self.load(batch, host).await?;
         let mut done = Vec::with_capacity(desks.len());
         for desk in desks {
             let work = self.work_desk(&desk).await?;
             done.push((desk, work));
         }
-        commit::commit(self, batch, done).await
+        commit::commit(self, batch, done, host, worker).await
     }
 
     /// Loads everything that the batch needs, one query per table.
-    async fn load(&self, batch: &[(ContactId, Option<Outcome>)]) -> storage::Result<Vec<Desk>> {
+    async fn load(&self, batch: &[(ContactId, Option<Outcome>)], host: HostId) -> storage::Result<Vec<Desk>> {
         let ids: Vec<ContactId> = batch.iter().map(|(id, _)| *id).collect();
         let mut tx = self.db.read().await?;
-        let mut mailboxes = tx.mailboxes(self.membership.host(), &ids).await?;
+        let mut mailboxes = tx.mailboxes(host, &ids).await?;
         let mut items = tx.items(&ids, ITEMS_PER_CONTACT).await?;
         let mut executions = tx.live_executions(&ids).await?;
         let mut contacts: HashMap<_, _> = tx.contacts_by_ids(&ids).await?.into_iter().map(|c| (c.id, c)).collect();

@@ -4,9 +4,9 @@
 //! PostgreSQL also look every few seconds, in case a nudge was lost with a connection or a host.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::{ContactId, Time};
@@ -25,6 +25,8 @@ const SLEEP_MAX_SHARED: Duration = Duration::from_secs(2);
 struct State {
     /// Timers of contacts whose mailbox this host keeps meanwhile, because messages are still to be sent.
     owned: BTreeSet<(Time, ContactId)>,
+    /// The one entry that each contact has in `owned`.
+    owned_at: HashMap<ContactId, Time>,
     /// When the next parked mailbox wants an owner, as far as known.
     next_parked: Option<Time>,
 }
@@ -50,8 +52,12 @@ impl Timekeeper {
     /// A contact wants to be woken at a time. `owned`: its mailbox stays with this host until then.
     pub(super) fn set(&self, contact: ContactId, at: Time, owned: bool) {
         let mut state = self.state();
+        if let Some(before) = state.owned_at.remove(&contact) {
+            state.owned.remove(&(before, contact));
+        }
         let earliest = if owned {
             state.owned.insert((at, contact));
+            state.owned_at.insert(contact, at);
             state.owned.first().is_some_and(|first| first.1 == contact)
         } else if state.next_parked.is_none_or(|next| at < next) {
             state.next_parked = Some(at);
@@ -69,21 +75,26 @@ impl Timekeeper {
         let mut state = self.state();
         let later = state.owned.split_off(&(now, ContactId(i64::MAX)));
         let due = std::mem::replace(&mut state.owned, later);
+        for (_, contact) in &due {
+            state.owned_at.remove(contact);
+        }
         due.into_iter().map(|(_, contact)| contact).collect()
     }
 }
 
 pub(super) async fn run(runner: &Arc<Runner>) {
     let cap = if runner.db.is_shared() { SLEEP_MAX_SHARED } else { SLEEP_MAX };
+    let mut looked = Instant::now();
     loop {
         let keeper = &runner.timekeeper;
         let nudged = keeper.nudge.notified();
         let due = keeper.take_due(runner.clock.now());
         runner.lanes.wake(due);
-        if runner.db.is_shared()
-            && let Err(error) = overlooked(runner).await
-        {
-            tracing::warn!(%error, "cannot look for what other hosts took in for this one");
+        if looked.elapsed() >= cap {
+            looked = Instant::now();
+            if let Err(error) = overlooked(runner).await {
+                tracing::warn!(%error, "cannot look for what this host was not told of");
+            }
         }
         let sleep = match claim(runner).await {
             Ok(Claimed::More) => continue,
@@ -108,12 +119,14 @@ pub(super) async fn run(runner: &Arc<Runner>) {
     }
 }
 
-/// Another host may take in a message for a contact whose mailbox this host owns.
+/// Looks for mailboxes of this host with something left to do that it was not told of: another host took in a message,
+/// or a request ended between its commit and the wake-up.
 async fn overlooked(runner: &Runner) -> storage::Result<()> {
     let mut tx = runner.db.read().await?;
-    let contacts = tx.unhandled_mailboxes(runner.membership.host()).await?;
+    let busy = tx.busy_mailboxes(runner.membership.host()).await?;
     tx.commit().await?;
-    runner.lanes.wake(contacts);
+    let left = busy.into_iter().filter(|(contact, unhandled)| *unhandled || !runner.outbox.has(*contact));
+    runner.lanes.wake(left.map(|(contact, _)| contact));
     Ok(())
 }
 
@@ -131,11 +144,14 @@ async fn claim(runner: &Runner) -> storage::Result<Claimed> {
         return Ok(Claimed::Full);
     }
     let now = runner.clock.now();
+    // Forgotten before the look, so that whatever is parked from here on is earlier and nudges.
+    runner.timekeeper.state().next_parked = None;
     let mut tx = runner.db.read().await?;
     let next = tx.next_ready_at().await?;
     tx.commit().await?;
     if next.is_none_or(|at| at > now) {
-        runner.timekeeper.state().next_parked = next;
+        let mut state = runner.timekeeper.state();
+        state.next_parked = state.next_parked.into_iter().chain(next).min();
         return Ok(Claimed::Until(next));
     }
     let room = LANES_MAX.saturating_sub(runner.lanes.len());

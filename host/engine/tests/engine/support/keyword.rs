@@ -28,7 +28,7 @@ struct Message {
 /// A trigger from its short form.
 pub(crate) fn trigger(place: usize, value: &Value) -> Trigger {
     let id = value["id"].as_i64().unwrap_or(i64::try_from(place).unwrap() + 1);
-    let mut rule = json!({"trigger_type": "keyword", "match_type": "exact"});
+    let mut rule = json!({"trigger_type": "keyword", "match_type": "exact", "keywords": []});
     let known = ["keywords", "match_type", "case_sensitive"];
     let members = value.as_object().unwrap();
     rule.as_object_mut()

@@ -1,7 +1,9 @@
 //! Reading and playing cases.
 
 pub(crate) mod conversation;
+pub(crate) mod event;
 pub(crate) mod keyword;
+pub(crate) mod schedule;
 pub(crate) mod validation;
 pub(crate) mod world;
 

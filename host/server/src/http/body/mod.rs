@@ -220,6 +220,13 @@ impl Body {
         self.faults.extend(faults.into_iter().map(|fault| fault.under(&prefix)));
     }
 
+    /// Feeds what was not read yet into a digest; equal objects give equal digests.
+    pub(super) fn digest(&self, digest: &mut sha2::Sha256) {
+        use sha2::Digest as _;
+        // The map is sorted by names, and writing it into memory cannot fail.
+        digest.update(serde_json::to_vec(&self.object).unwrap_or_default());
+    }
+
     /// Whether nothing wrong was found so far.
     pub fn is_sound(&self) -> bool {
         self.faults.is_empty()

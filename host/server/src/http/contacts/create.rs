@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use domain::BotId;
+use domain::{BotId, EventType};
 
 use super::{ContactView, input};
 use crate::{
@@ -41,6 +41,7 @@ pub(in crate::http) async fn create(
     };
     let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
     let contact = tx.create_contact(bot.id, &fields, app.clock.now()).await.map_err(input::conflict)?;
-    tx.commit().await?;
+    tx.announce_contacts(&[contact.id]).await?;
+    app.work.announce(tx, &contact, EventType::NewContact).await?;
     Ok((StatusCode::CREATED, Json(contact.into())))
 }

@@ -42,6 +42,9 @@ pub(in crate::http) struct ContactInput {
     /// Where the contact came from.
     #[schema(max_length = 100, default = "api")]
     source: Option<String>,
+    /// Whether the contact agrees to get messages that it did not ask for. A change is an `opt_in` or `opt_out` event.
+    #[schema(default = true)]
+    opted_in: Option<bool>,
 }
 
 /// A contact that is not there yet.
@@ -75,6 +78,7 @@ pub(super) fn read(body: &mut Body, fields: &mut ContactFields, is_new: bool) {
     body.texts("tags", TAGS_MAX, TAG_CHARS_MAX).map(unique).set(&mut fields.tags, false);
     body.object("attributes").check(few).set(&mut fields.attributes, false);
     body.text("source").one_line().min(1).max(100).set(&mut fields.source, false);
+    body.boolean("opted_in").set(&mut fields.opted_in, false);
 }
 
 /// A contact does not move between bots.

@@ -37,6 +37,10 @@ pub(super) struct ContactView {
     #[schema(value_type = Object)]
     attributes: JsonMap,
     source: String,
+    /// Whether the contact agrees to get messages that it did not ask for.
+    opted_in: bool,
+    /// When that last changed.
+    opted_in_changed_at: Option<DateTime<Utc>>,
     /// The newest message from the contact.
     last_inbound_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -60,6 +64,8 @@ impl From<Contact> for ContactView {
             tags: contact.tags,
             attributes: contact.attributes,
             source: contact.source,
+            opted_in: contact.opted_in,
+            opted_in_changed_at: contact.opted_in_changed_at,
             last_inbound_at: contact.last_inbound_at,
             created_at: contact.created_at,
             updated_at: contact.updated_at,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use domain::ContactId;
+use domain::{ContactId, EventType};
 use storage::ContactFields;
 
 use super::{ContactView, input};
@@ -31,11 +31,16 @@ pub(in crate::http) async fn update(
 ) -> Result<Json<ContactView>> {
     let mut tx = app.db.begin().await?;
     let contact = tx.claim_contact(current.id, id).await?.ok_or_else(|| Problem::not_found("contact"))?;
+    let was_opted_in = contact.opted_in;
     let mut fields = ContactFields::from(&contact);
     input::stays_in(&mut body, contact.bot_id);
     input::read(&mut body, &mut fields, false);
     body.finish()?;
     let contact = tx.update_contact(id, &fields, app.clock.now()).await.map_err(input::conflict)?;
-    tx.commit().await?;
+    match (was_opted_in, contact.opted_in) {
+        (false, true) => app.work.announce(tx, &contact, EventType::OptIn).await?,
+        (true, false) => app.work.announce(tx, &contact, EventType::OptOut).await?,
+        _ => tx.commit().await?,
+    }
     Ok(Json(contact.into()))
 }

@@ -7,6 +7,7 @@ pub(super) mod input;
 pub(super) mod logs;
 pub(super) mod of_contact;
 pub(super) mod resume;
+pub(super) mod statistics;
 
 use std::{sync::Arc, time::Duration};
 

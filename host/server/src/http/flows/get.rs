@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domain::FlowId;
 
-use super::FlowView;
+use super::{FlowView, lint};
 use crate::{
     app::App,
     http::{
@@ -28,6 +28,6 @@ pub(in crate::http) async fn get(
     let mut tx = app.db.read().await?;
     let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(id).await?;
-    let issues = engine::validate(&storage::definition(&nodes));
+    let issues = lint::validate(&storage::definition(&nodes));
     Ok(Json(FlowView::new(flow, nodes, issues)))
 }

@@ -4,6 +4,7 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod get;
 mod input;
+mod lint;
 pub(super) mod list;
 pub(super) mod publish;
 pub(super) mod save;

@@ -3,6 +3,7 @@
 use domain::{Issue, NodeId, Severity, Time, UserId};
 use storage::{Flow, Node, Tx};
 
+use super::lint;
 use crate::http::problem::Result;
 
 /// A draft that was saved.
@@ -24,7 +25,7 @@ pub(in crate::http) fn is_publishable(issues: &[Issue]) -> bool {
 /// then what ran before runs on.
 pub(in crate::http) async fn settle(tx: &mut Tx, mut flow: Flow, nodes: Vec<Node>, now: Time) -> Result<Settled> {
     let definition = storage::definition(&nodes);
-    let issues = engine::validate(&definition);
+    let issues = lint::validate(&definition);
     if flow.auto_publish && is_publishable(&issues) {
         flow.published_version = Some(tx.publish(flow.id, &definition, now).await?);
     }

@@ -8,6 +8,7 @@ use domain::TemplateId;
 use super::TemplateView;
 use crate::{
     app::App,
+    gallery,
     http::{
         auth::CurrentUser,
         id::Id,
@@ -25,6 +26,9 @@ pub(in crate::http) async fn get(
     current: CurrentUser,
     Id(id): Id<TemplateId>,
 ) -> Result<Json<TemplateView>> {
+    if let Some(built_in) = gallery::get(id) {
+        return Ok(Json(built_in.into()));
+    }
     let template = app.db.read().await?.template(current.id, id).await?;
     Ok(Json(template.ok_or_else(|| Problem::not_found("template"))?.into()))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    gallery,
     http::{
         auth::CurrentUser,
         body::Body,
@@ -48,15 +49,21 @@ pub(in crate::http) async fn instantiate(
     body.finish()?;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let template = tx.template(current.id, id).await?.ok_or_else(|| Problem::not_found("template"))?;
+    let (description, definition) = match gallery::get(id) {
+        Some(built_in) => (Some(built_in.description.clone()), built_in.definition.clone()),
+        None => {
+            let template = tx.template(current.id, id).await?.ok_or_else(|| Problem::not_found("template"))?;
+            (template.description, template.definition)
+        }
+    };
     let bot = match bot {
         Some(id) => tx.claim_bot(current.id, id).await?,
         None => None,
     };
     let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
-    let fields = FlowFields { name, description: template.description, auto_publish: true };
+    let fields = FlowFields { name, description, auto_publish: true };
     let flow = tx.create_flow(bot.id, &fields, now).await?;
-    let nodes: Vec<NodeFields> = template.definition.nodes.iter().map(NodeFields::from).collect();
+    let nodes: Vec<NodeFields> = definition.nodes.iter().map(NodeFields::from).collect();
     let nodes = tx.replace_nodes(flow.id, &nodes, now).await?;
     let saved = save::settle(&mut tx, flow, nodes, now).await?;
     tx.commit().await?;

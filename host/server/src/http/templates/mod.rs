@@ -13,6 +13,8 @@ use serde_json::Value;
 use storage::Template;
 use utoipa::ToSchema;
 
+use crate::gallery::BuiltIn;
+
 /// A template as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Template)]
@@ -25,7 +27,10 @@ pub(super) struct TemplateView {
     /// The nodes that a flow made from it begins with.
     #[schema(value_type = Vec<TemplateNode>)]
     nodes: Vec<NodeDefinition>,
-    created_at: DateTime<Utc>,
+    /// Whether it comes with the server. Those have negative ids, belong to everybody and cannot be deleted.
+    is_builtin: bool,
+    /// None for those that come with the server.
+    created_at: Option<DateTime<Utc>>,
 }
 
 /// A node of a template.
@@ -47,7 +52,23 @@ impl From<Template> for TemplateView {
             description: template.description,
             category: template.category,
             nodes: template.definition.nodes,
-            created_at: template.created_at,
+            is_builtin: false,
+            created_at: Some(template.created_at),
+        }
+    }
+}
+
+impl From<&BuiltIn> for TemplateView {
+    fn from(template: &BuiltIn) -> Self {
+        let BuiltIn { id, name, description, category, definition } = template.clone();
+        Self {
+            id,
+            name,
+            description: Some(description),
+            category: Some(category),
+            nodes: definition.nodes,
+            is_builtin: true,
+            created_at: None,
         }
     }
 }

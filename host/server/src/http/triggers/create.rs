@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use domain::BotId;
 
-use super::{TriggerView, input};
+use super::{TriggerView, input, keep::keep};
 use crate::{
     app::App,
     http::{
@@ -36,7 +36,11 @@ pub(in crate::http) async fn create(
     };
     let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
     input::check_flow(&mut tx, current.id, bot.id, fields.flow_id).await?;
-    let trigger = tx.create_trigger(bot.id, &fields, app.clock.now()).await?;
+    let now = app.clock.now();
+    input::check_future(&fields.rule, now)?;
+    let trigger = tx.create_trigger(bot.id, &fields, now).await?;
+    keep(&mut tx, None, &trigger, now).await?;
     tx.commit().await?;
+    app.work.reschedule();
     Ok((StatusCode::CREATED, Json(trigger.into())))
 }

@@ -1,10 +1,11 @@
 //! What a client may say of a trigger.
 
-use domain::{BotId, FlowId, MatchType, TriggerRule, UserId};
+use domain::{BotId, Fault, FlowId, JsonMap, TriggerRule, UserId};
+use serde_json::Value;
 use storage::{TriggerFields, Tx};
 use utoipa::ToSchema;
 
-use super::MATCH_TYPES;
+use super::rules::{self, TriggerType};
 use crate::http::{
     body::Body,
     problem::{Problem, Result},
@@ -12,15 +13,8 @@ use crate::http::{
 
 /// Priorities go from minus to plus this.
 const PRIORITY_MAX: i64 = 1_000_000;
-/// The types of triggers there are. An arm of `read` belongs to each.
-const TRIGGER_TYPES: &[(&str, TriggerType)] = &[("keyword", TriggerType::Keyword)];
 /// Types that the API knows and this server does not have yet.
-const TYPES_TO_COME: &[&str] = &["event", "schedule", "webhook", "plugin"];
-
-#[derive(Debug, Clone, Copy)]
-enum TriggerType {
-    Keyword,
-}
+const TYPES_TO_COME: &[&str] = &["webhook", "plugin"];
 
 /// A trigger. In an update, what is absent stays as it is.
 #[derive(Debug, ToSchema)]
@@ -33,7 +27,7 @@ pub(in crate::http) struct TriggerInput {
     bot_id: Option<i64>,
     /// Required when creating; a flow of the same bot.
     flow_id: Option<i64>,
-    /// `keyword`. Required when creating.
+    /// `keyword`, `event` or `schedule`. Required when creating.
     trigger_type: Option<String>,
     /// The highest matching one wins, then the lowest id.
     #[schema(default = 0, minimum = -1_000_000, maximum = 1_000_000)]
@@ -50,6 +44,44 @@ pub(in crate::http) struct TriggerInput {
     match_type: Option<String>,
     #[schema(default = false)]
     case_sensitive: Option<bool>,
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed` or `flow_failed`. Required when creating
+    /// an event trigger.
+    event_type: Option<String>,
+    /// Fields of the event with what they must be: a value, a list of values, or operators with values.
+    #[schema(value_type = Option<Object>)]
+    event_conditions: Option<JsonMap>,
+    /// `once`, `daily`, `weekly`, `monthly` or `cron`. Required when creating a schedule trigger.
+    schedule_type: Option<String>,
+    /// Time of day: `09:00` or `09:00:30`.
+    schedule_time: Option<String>,
+    /// Day of a single fire, `2026-01-31`; with `schedule_time`, else at midnight.
+    schedule_date: Option<String>,
+    /// Moment of a single fire: local (`2026-01-31T09:00`) or with an offset.
+    schedule_datetime: Option<String>,
+    /// Day of a weekly fire: `monday`, or 1 to 7, where 7 and 0 are Sunday.
+    #[schema(value_type = Option<Object>)]
+    schedule_day_of_week: Option<Value>,
+    /// Day of a monthly fire, 1 to 31; in shorter months the last one.
+    #[schema(minimum = 1, maximum = 31)]
+    schedule_day_of_month: Option<i64>,
+    /// Five fields, or six with seconds first.
+    #[schema(max_length = 200)]
+    cron_expression: Option<String>,
+    /// IANA time zone.
+    #[schema(default = "UTC")]
+    schedule_timezone: Option<String>,
+    /// Whom a schedule is for: these contacts, made if there are none of them.
+    #[schema(max_items = 1000)]
+    contact_phones: Option<Vec<String>>,
+    /// Whom a schedule is for: the contacts with one of these tags.
+    #[schema(max_items = 100)]
+    tags: Option<Vec<String>>,
+    /// Whom a schedule is for: all contacts of the bot. So it is when nothing is said.
+    all: Option<bool>,
+    /// Whether fires that came due while no server was there fire late, all of them together once (`catch_up`), or not
+    /// at all (`skip`).
+    #[schema(default = "catch_up")]
+    missed: Option<String>,
 }
 
 /// A trigger that is not there yet.
@@ -60,7 +92,7 @@ pub(super) fn blank() -> TriggerFields {
         priority: 0,
         is_active: true,
         interrupt: false,
-        rule: TriggerRule::Keyword { keywords: Vec::new(), match_type: MatchType::Exact, case_sensitive: false },
+        rule: rules::blank(TriggerType::Keyword),
     }
 }
 
@@ -71,31 +103,51 @@ pub(super) fn read(body: &mut Body, fields: &mut TriggerFields, is_new: bool) {
     body.integer("priority").within(-PRIORITY_MAX, PRIORITY_MAX).set(&mut fields.priority, false);
     body.boolean("is_active").set(&mut fields.is_active, false);
     body.boolean("interrupt").set(&mut fields.interrupt, false);
-    let Some(TriggerType::Keyword) = read_type(body, is_new) else { return };
-    let TriggerRule::Keyword { keywords, match_type, case_sensitive } = &mut fields.rule;
-    body.texts("keywords", engine::KEYWORDS_PER_TRIGGER, engine::KEYWORD_CHARS).set(keywords, is_new);
-    body.choice("match_type", MATCH_TYPES).set(match_type, false);
-    body.boolean("case_sensitive").set(case_sensitive, false);
+    let before = fields.rule.kind();
+    let Some(wanted) = read_type(body, before, is_new) else { return };
+    let changes = is_new || wanted.as_str() != before;
+    if changes {
+        fields.rule = rules::blank(wanted);
+    }
+    match &mut fields.rule {
+        TriggerRule::Keyword { keywords, match_type, case_sensitive } => {
+            rules::keyword(body, keywords, match_type, case_sensitive, changes);
+        }
+        TriggerRule::Event { event_type, event_conditions } => {
+            rules::event(body, event_type, event_conditions, changes);
+        }
+        TriggerRule::Schedule(schedule) => rules::schedule(body, schedule, changes),
+    }
     if body.is_sound() {
         body.faults(engine::triggers::check(&fields.rule));
     }
 }
 
 /// Which type it is; without a word an update keeps it.
-fn read_type(body: &mut Body, is_new: bool) -> Option<TriggerType> {
+fn read_type(body: &mut Body, before: &str, is_new: bool) -> Option<TriggerType> {
     let known = body.text("trigger_type").and_then(|word| {
-        if let Some((_, known)) = TRIGGER_TYPES.iter().find(|(known, _)| *known == word) {
-            return Ok(*known);
+        if let Some(known) = TriggerType::parse(&word) {
+            return Ok(known);
         }
-        let types: Vec<_> = TRIGGER_TYPES.iter().map(|(word, _)| *word).collect();
-        let types = types.join(", ");
+        let types = TriggerType::words();
         if TYPES_TO_COME.contains(&word.as_str()) {
             Err(format!("{word} is not available on this server yet; there are: {types}"))
         } else {
             Err(format!("must be one of {types}"))
         }
     });
-    if known.is_absent() && !is_new { Some(TriggerType::Keyword) } else { known.needed() }
+    if known.is_absent() && !is_new { TriggerType::parse(before) } else { known.needed() }
+}
+
+/// Refuses a schedule that would never fire, which only the clock shows.
+pub(super) fn check_future(rule: &TriggerRule, now: domain::Time) -> Result<()> {
+    match rule {
+        TriggerRule::Schedule(schedule) if engine::triggers::schedule::next_fire(schedule, now).is_none() => {
+            let field = if schedule.schedule_datetime.is_some() { "/schedule_datetime" } else { "/schedule_date" };
+            Err(Problem::invalid(vec![Fault::new(field, "has passed: it would never fire")]))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A trigger does not move between bots.
@@ -110,17 +162,30 @@ pub(super) async fn check_flow(tx: &mut Tx, owner: UserId, bot: BotId, flow: Flo
     if flow.bot_id == bot {
         return Ok(());
     }
-    Err(Problem::invalid(vec![domain::Fault::new("/flow_id", "must be a flow of the same bot")]))
+    Err(Problem::invalid(vec![Fault::new("/flow_id", "must be a flow of the same bot")]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::body::Body;
+    use crate::http::body::{Body, assert_described};
+
+    #[test]
+    fn the_description_is_what_is_read() {
+        assert_described::<TriggerInput>(|body| {
+            stays_in(body, BotId(1));
+            let mut fields = blank();
+            read(body, &mut fields, false);
+            for other in [TriggerType::Event, TriggerType::Schedule] {
+                fields.rule = rules::blank(other);
+                read(body, &mut fields, false);
+            }
+        });
+    }
 
     #[test]
     fn types_to_come_are_told_from_nonsense() {
-        for (word, words) in [("schedule", "not available"), ("nonsense", "must be one of keyword")] {
+        for (word, words) in [("webhook", "not available"), ("nonsense", "must be one of keyword")] {
             let mut body = Body::new(serde_json::json!({"name": "n", "flow_id": 1, "trigger_type": word}));
             read(&mut body, &mut blank(), true);
             let faults = body.into_faults();

@@ -4,14 +4,19 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod get;
 mod input;
+mod keep;
 pub(super) mod list;
+pub(super) mod logs;
 pub(super) mod of_bot;
+pub(super) mod preview;
+mod rules;
+pub(super) mod statistics;
 pub(super) mod switch;
 pub(super) mod test;
 pub(super) mod update;
 
 use chrono::{DateTime, Utc};
-use domain::{BotId, FlowId, MatchType, TriggerId, TriggerRule};
+use domain::{BotId, FlowId, JsonMap, MatchType, TriggerId, TriggerRule};
 use serde::Serialize;
 use storage::TriggerRow;
 use utoipa::ToSchema;
@@ -40,16 +45,35 @@ pub(super) struct TriggerView {
     updated_at: DateTime<Utc>,
 }
 
-/// What a keyword trigger watches for.
+/// What a trigger watches for: the fields of its type.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "only describes domain::TriggerRule")]
 struct RuleView {
-    /// `keyword`
+    /// `keyword`, `event` or `schedule`
     trigger_type: String,
-    keywords: Vec<String>,
+    keywords: Option<Vec<String>>,
     /// `exact`, `contains`, `starts_with`, `ends_with` or `regex`
-    match_type: String,
-    case_sensitive: bool,
+    match_type: Option<String>,
+    case_sensitive: Option<bool>,
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed` or `flow_failed`
+    event_type: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    event_conditions: Option<JsonMap>,
+    /// `once`, `daily`, `weekly`, `monthly` or `cron`
+    schedule_type: Option<String>,
+    schedule_time: Option<String>,
+    schedule_date: Option<String>,
+    schedule_datetime: Option<String>,
+    /// As it was given: a name or a number.
+    schedule_day_of_week: Option<String>,
+    schedule_day_of_month: Option<i64>,
+    cron_expression: Option<String>,
+    schedule_timezone: Option<String>,
+    contact_phones: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    all: Option<bool>,
+    /// `catch_up` or `skip`
+    missed: Option<String>,
 }
 
 impl From<TriggerRow> for TriggerView {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domain::{TriggerId, UserId};
 
-use super::TriggerView;
+use super::{TriggerView, keep::keep};
 use crate::{
     app::App,
     http::{
@@ -46,7 +46,10 @@ async fn switch(app: &App, owner: UserId, id: TriggerId, is_active: bool) -> Res
     let trigger = tx.claim_trigger(owner, id).await?.ok_or_else(|| Problem::not_found("trigger"))?;
     let mut fields = trigger.fields();
     fields.is_active = is_active;
-    let trigger = tx.update_trigger(id, &fields, app.clock.now()).await?;
+    let now = app.clock.now();
+    let after = tx.update_trigger(id, &fields, now).await?;
+    keep(&mut tx, Some(&trigger), &after, now).await?;
     tx.commit().await?;
-    Ok(Json(trigger.into()))
+    app.work.reschedule();
+    Ok(Json(after.into()))
 }

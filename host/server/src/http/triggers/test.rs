@@ -1,10 +1,10 @@
 //! `POST /triggers/{trigger_id}/test`
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use domain::TriggerId;
-use engine::triggers::KeywordIndex;
+use domain::{Trigger, TriggerId};
+use engine::triggers::{self, Candidate};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -41,8 +41,23 @@ pub(in crate::http) struct TrialOutcome {
     would_start_flow: bool,
     /// Why, or why not.
     reason: String,
+    /// The trigger that goes first among those that match; none when none does.
+    #[schema(value_type = Option<i64>)]
+    winner: Option<TriggerId>,
+    while_waiting: WhileWaiting,
     /// All triggers of the bot, those that go first first.
     candidates: Vec<CandidateView>,
+}
+
+/// The same while an execution waits for the contact's reply: then only triggers that interrupt are asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrialWhileWaiting)]
+struct WhileWaiting {
+    /// The trigger that goes first among those that match and interrupt; none when the execution gets the message.
+    #[schema(value_type = Option<i64>)]
+    winner: Option<TriggerId>,
+    would_start_flow: bool,
+    reason: String,
 }
 
 /// How one trigger of the bot fares.
@@ -50,8 +65,12 @@ pub(in crate::http) struct TrialOutcome {
 pub(in crate::http) struct CandidateView {
     #[schema(value_type = i64)]
     trigger_id: TriggerId,
+    name: String,
     matched: bool,
     priority: i64,
+    is_active: bool,
+    interrupt: bool,
+    /// Why it matches and goes first, or why not.
     reason: String,
 }
 
@@ -72,32 +91,75 @@ pub(in crate::http) async fn test(
     let trigger = tx.trigger(current.id, id).await?.ok_or_else(|| Problem::not_found("trigger"))?;
     let bot = tx.bot(current.id, trigger.bot_id).await?.ok_or_else(|| Problem::not_found("trigger"))?;
     let is_published = !tx.published_versions(&[trigger.flow_id]).await?.is_empty();
-    let triggers = tx.triggers_of_bot(trigger.bot_id).await?;
+    let all = tx.triggers_of_bot(trigger.bot_id).await?;
     drop(tx);
 
-    let candidates = KeywordIndex::build(&triggers).explain(&message);
-    // The first that matched is the one a message fires.
-    let wins = candidates.iter().find(|candidate| candidate.matched).is_some_and(|winner| winner.trigger_id == id);
+    let candidates = triggers::explain(&all, &message);
     let own = candidates.iter().find(|candidate| candidate.trigger_id == id);
+    // The first that matched is the one a message fires.
+    let winner = candidates.iter().find(|candidate| candidate.matched);
+    let all: HashMap<TriggerId, Trigger> = all.into_iter().map(|trigger| (trigger.id, trigger)).collect();
+    let interrupts = |candidate: &&Candidate| all.get(&candidate.trigger_id).is_some_and(|trigger| trigger.interrupt);
+    let interrupting = candidates.iter().filter(|candidate| candidate.matched).find(interrupts);
+    let can_start = bot.is_active && is_published;
+    let is_own = |found: Option<&Candidate>| found.is_some_and(|found| found.trigger_id == id);
     let reason = match own {
-        _ if wins && !bot.is_active => "matches and goes first, but the bot is switched off".into(),
-        _ if wins && !is_published => "matches and goes first, but its flow has no published version".into(),
-        Some(own) => own.reason.clone(),
-        None => "no keyword trigger".into(),
+        _ if is_own(winner) && !bot.is_active => "matches and goes first, but the bot is switched off".into(),
+        _ if is_own(winner) && !is_published => "matches and goes first, but its flow has no published version".into(),
+        Some(own) => explained(own, winner),
+        None => "is gone".into(),
     };
     Ok(Json(TrialOutcome {
         matched: own.is_some_and(|own| own.matched),
         matched_keyword: own.and_then(|own| own.matched_keyword.clone()),
-        would_start_flow: wins && bot.is_active && is_published,
+        would_start_flow: is_own(winner) && can_start,
+        winner: winner.map(|winner| winner.trigger_id),
+        while_waiting: WhileWaiting {
+            winner: interrupting.map(|winner| winner.trigger_id),
+            would_start_flow: is_own(interrupting) && can_start,
+            reason: match (own, interrupting) {
+                (Some(own), _) if !own.matched => reason.clone(),
+                (_, None) => "does not interrupt: the execution that waits gets the message".into(),
+                (_, Some(found)) if found.trigger_id != id => {
+                    format!("trigger {} interrupts the execution that waits", found.trigger_id)
+                }
+                _ if can_start => "interrupts the execution that waits".into(),
+                _ if bot.is_active => "interrupts, but its flow has no published version".into(),
+                _ => "interrupts, but the bot is switched off".into(),
+            },
+        },
         reason,
-        candidates: candidates
-            .into_iter()
-            .map(|candidate| CandidateView {
-                trigger_id: candidate.trigger_id,
-                matched: candidate.matched,
-                priority: candidate.priority,
-                reason: candidate.reason,
-            })
-            .collect(),
+        candidates: all_shown(&candidates, &all, winner),
     }))
+}
+
+fn all_shown(
+    candidates: &[Candidate],
+    all: &HashMap<TriggerId, Trigger>,
+    winner: Option<&Candidate>,
+) -> Vec<CandidateView> {
+    let show = |candidate: &Candidate| {
+        let trigger = all.get(&candidate.trigger_id)?;
+        Some(CandidateView {
+            trigger_id: candidate.trigger_id,
+            name: trigger.name.clone(),
+            matched: candidate.matched,
+            priority: candidate.priority,
+            is_active: trigger.is_active,
+            interrupt: trigger.interrupt,
+            reason: explained(candidate, winner),
+        })
+    };
+    candidates.iter().filter_map(show).collect()
+}
+
+/// The reason, and what decided between this one and the winner.
+fn explained(candidate: &Candidate, winner: Option<&Candidate>) -> String {
+    match winner {
+        Some(winner) if candidate.matched && winner.trigger_id != candidate.trigger_id => {
+            let why = if winner.priority > candidate.priority { "higher priority" } else { "same priority, lower id" };
+            format!("{} ({why})", candidate.reason)
+        }
+        _ => candidate.reason.clone(),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domain::TriggerId;
 
-use super::{TriggerView, input};
+use super::{TriggerView, input, keep::keep};
 use crate::{
     app::App,
     http::{
@@ -35,7 +35,13 @@ pub(in crate::http) async fn update(
     input::read(&mut body, &mut fields, false);
     body.finish()?;
     input::check_flow(&mut tx, current.id, trigger.bot_id, fields.flow_id).await?;
-    let trigger = tx.update_trigger(id, &fields, app.clock.now()).await?;
+    let now = app.clock.now();
+    if fields.rule != trigger.rule {
+        input::check_future(&fields.rule, now)?;
+    }
+    let after = tx.update_trigger(id, &fields, now).await?;
+    keep(&mut tx, Some(&trigger), &after, now).await?;
     tx.commit().await?;
-    Ok(Json(trigger.into()))
+    app.work.reschedule();
+    Ok(Json(after.into()))
 }

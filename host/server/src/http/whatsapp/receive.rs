@@ -60,6 +60,10 @@ pub(in crate::http) async fn receive(State(app): State<Arc<App>>, request: Reque
     }
     metrics::count(metrics::WEBHOOKS);
     app.work.ingest().take(messages, statuses).await?;
+    if signed.foreign > 0 {
+        // What is signed rightly is stored. The rest comes again, and can be taken once the secret is set right.
+        return Err(refused("a part of the body is for a bot with another app secret"));
+    }
     Ok(StatusCode::OK)
 }
 
@@ -74,11 +78,13 @@ struct Signed<'a> {
     body: &'a Bytes,
     header: Option<&'a str>,
     checked: HashMap<String, bool>,
+    /// Phone numbers in the body whose bot has another secret.
+    foreign: usize,
 }
 
 impl<'a> Signed<'a> {
     fn new(routes: &'a Routes, body: &'a Bytes, header: Option<&'a str>) -> Self {
-        Self { routes, body, header, checked: HashMap::new() }
+        Self { routes, body, header, checked: HashMap::new(), foreign: 0 }
     }
 
     fn by(&mut self, secret: &SecretText) -> bool {
@@ -152,7 +158,11 @@ async fn route(signed: &mut Signed<'_>, number: &str) -> Result<Option<domain::B
     }
     Ok(match found {
         Some(route) if fits(signed, route.app_secret.as_ref()) => Some(route.bot_id),
-        Some(_) => None,
+        Some(route) => {
+            tracing::warn!(phone_number_id = number, bot.id = %route.bot_id, "an update is not signed with the app secret of its bot");
+            signed.foreign += 1;
+            None
+        }
         None => {
             if signed.is_valid() {
                 metrics::count(metrics::UNKNOWN_NUMBER);

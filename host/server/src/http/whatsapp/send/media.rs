@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, response::Response};
 use domain::{Address, BotId, OutgoingMessage};
 use serde_json::Map;
 use utoipa::ToSchema;
@@ -13,6 +13,7 @@ use crate::{
     http::{
         auth::CurrentUser,
         body::{Body, Query},
+        once::{Once, OnceParams},
         problem::Result,
     },
 };
@@ -66,12 +67,12 @@ impl MediaInput {
 /// Send a file.
 #[utoipa::path(
     post, path = "/whatsapp/send/media", tag = "whatsapp", operation_id = "send_media", request_body = MediaInput,
-    params(("bot_id" = i64, Query, description = "The bot that sends")),
+    params(("bot_id" = i64, Query, description = "The bot that sends"), OnceParams),
     responses(
         (status = OK, body = SendView, description = "Meta took it"),
         (status = ACCEPTED, body = SendView, description = "Still to be sent: paced or retried"),
         (status = NOT_FOUND, description = "No such bot"),
-        (status = CONFLICT, description = "The bot has no WhatsApp credentials"),
+        (status = CONFLICT, description = "The bot has no WhatsApp credentials, or the first request with this key is still running"),
         (status = BAD_GATEWAY, description = "Meta refused for good; `code` and `details` are Meta's"),
     )
 )]
@@ -79,14 +80,16 @@ pub(in crate::http) async fn media(
     State(app): State<Arc<App>>,
     current: CurrentUser,
     Query(mut query): Query,
+    once: Once,
     mut body: Body,
-) -> Result<(StatusCode, Json<SendView>)> {
+) -> Result<Response> {
+    let once = once.with(&body);
     let bot = query.id::<BotId>("bot_id").needed();
     query.finish()?;
     let (to, message) = MediaInput::read(&mut body);
     check(&mut body, "", &message);
     body.finish()?;
-    send(&app, current.id, bot, to, message).await
+    send(&app, current.id, once, bot, to, message).await
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ pub(in crate::http) mod text;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, http::StatusCode};
-use domain::{Address, BotId, OutgoingMessage, UserId};
+use axum::{Json, http::StatusCode, response::Response};
+use domain::{Address, BotId, ContactId, MessageId, OutgoingMessage, UserId};
 use serde::Serialize;
 use serde_json::Value;
+use storage::Tx;
 use utoipa::ToSchema;
 use whatsapp::limits::{self, Templates};
 
@@ -18,6 +19,7 @@ use crate::{
     app::App,
     http::{
         body::Body,
+        once::{Begun, Once, Ticket},
         problem::{Kind, Problem, Result},
     },
 };
@@ -53,24 +55,57 @@ fn check(body: &mut Body, prefix: &str, message: &OutgoingMessage) {
 async fn send(
     app: &Arc<App>,
     owner: UserId,
+    once: Once,
     bot: Option<BotId>,
     to: Option<Address>,
     message: OutgoingMessage,
-) -> Result<(StatusCode, Json<SendView>)> {
+) -> Result<Response> {
     // The bodies were read to their ends, so neither is missing.
     let (Some(bot), Some(to)) = (bot, to) else {
         return Err(Problem::internal(&"a bot and a recipient were expected"));
     };
-    let mut tx = app.db.begin().await?;
+    match once.begin(app, owner).await? {
+        Begun::First(tx, ticket) => {
+            let outcome = match store(app, tx, owner, &ticket, bot, &to, message).await {
+                Ok((id, contact)) => outcome(app, id, contact).await,
+                Err(problem) => Err(problem),
+            };
+            Ok(ticket.answer(app, outcome).await)
+        }
+        Begun::Untold(id, ticket) => {
+            let id = MessageId(id);
+            let row = app.db.read().await?.message(id).await?;
+            let row = row.ok_or_else(|| Problem::not_found("message"))?;
+            let outcome = outcome(app, id, row.contact_id).await;
+            Ok(ticket.answer(app, outcome).await)
+        }
+        Begun::Answered(response) => Ok(response),
+    }
+}
+
+async fn store(
+    app: &Arc<App>,
+    mut tx: Tx,
+    owner: UserId,
+    ticket: &Ticket,
+    bot: BotId,
+    to: &Address,
+    message: OutgoingMessage,
+) -> Result<(MessageId, ContactId)> {
     let bot = tx.bot(owner, bot).await?.ok_or_else(|| Problem::not_found("bot"))?;
     let number = app.work.sender(&bot).ok_or_else(|| {
         Problem::conflict(
             "the bot has no WhatsApp phone number id and access token, or WhatsApp is switched off for it",
         )
     })?;
-    let contact = app.work.contact(&mut tx, bot.id, &to).await?;
-    let id = app.work.send(tx, &contact, number, message).await?;
-    let row = app.work.sent(id, contact.id, PATIENCE).await?.ok_or_else(|| Problem::not_found("message"))?;
+    let contact = app.work.contact(&mut tx, bot.id, to).await?;
+    let id = app.work.send(tx, &contact, number, message, ticket.key()).await?;
+    Ok((id, contact.id))
+}
+
+/// Waits for Meta's answer to a message that is stored.
+async fn outcome(app: &Arc<App>, id: MessageId, contact: ContactId) -> Result<(StatusCode, Json<SendView>)> {
+    let row = app.work.sent(id, contact, PATIENCE).await?.ok_or_else(|| Problem::not_found("message"))?;
     let view = SendView { id: id.0, whatsapp_message_id: row.wamid, status: row.status };
     match view.status.as_str() {
         "queued" | "sending" => Ok((StatusCode::ACCEPTED, Json(SendView { status: "queued".into(), ..view }))),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, response::Response};
 use domain::{Address, BotId, OutgoingMessage};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -13,6 +13,7 @@ use crate::{
     http::{
         auth::CurrentUser,
         body::{Body, Query},
+        once::{Once, OnceParams},
         problem::Result,
     },
 };
@@ -44,12 +45,12 @@ impl TextInput {
 /// Send a text.
 #[utoipa::path(
     post, path = "/whatsapp/send/text", tag = "whatsapp", operation_id = "send_text", request_body = TextInput,
-    params(("bot_id" = i64, Query, description = "The bot that sends")),
+    params(("bot_id" = i64, Query, description = "The bot that sends"), OnceParams),
     responses(
         (status = OK, body = SendView, description = "Meta took it"),
         (status = ACCEPTED, body = SendView, description = "Still to be sent: paced or retried"),
         (status = NOT_FOUND, description = "No such bot"),
-        (status = CONFLICT, description = "The bot has no WhatsApp credentials"),
+        (status = CONFLICT, description = "The bot has no WhatsApp credentials, or the first request with this key is still running"),
         (status = BAD_GATEWAY, description = "Meta refused for good; `code` and `details` are Meta's"),
     )
 )]
@@ -57,14 +58,16 @@ pub(in crate::http) async fn text(
     State(app): State<Arc<App>>,
     current: CurrentUser,
     Query(mut query): Query,
+    once: Once,
     mut body: Body,
-) -> Result<(StatusCode, Json<SendView>)> {
+) -> Result<Response> {
+    let once = once.with(&body);
     let bot = query.id::<BotId>("bot_id").needed();
     query.finish()?;
     let (to, message) = TextInput::read(&mut body);
     check(&mut body, "", &message);
     body.finish()?;
-    send(&app, current.id, bot, to, message).await
+    send(&app, current.id, once, bot, to, message).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,40 @@
+//! What a mailbox item says beside its message and its execution.
+
+use domain::{EventType, Time, TriggerId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use storage::Item;
+
+/// See the module. All of it may be missing.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    /// Of a message: whether it announces a new contact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) new_contact: bool,
+    /// Of an event: what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) event_type: Option<EventType>,
+    /// Of a schedule: the trigger that fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trigger_id: Option<TriggerId>,
+    /// Of a schedule: when it was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due_at: Option<Time>,
+}
+
+impl Payload {
+    /// Reads it. What an older version wrote and nobody understands any more says nothing.
+    pub(super) fn of(item: &Item) -> Self {
+        item.payload.as_ref().and_then(|payload| Self::deserialize(payload).ok()).unwrap_or_default()
+    }
+
+    /// A trigger fires by the clock.
+    pub(crate) fn of_fire(trigger: TriggerId, due_at: Time) -> Self {
+        Self { trigger_id: Some(trigger), due_at: Some(due_at), ..Self::default() }
+    }
+
+    /// As it is stored.
+    pub(crate) fn stored(&self) -> Option<Value> {
+        serde_json::to_value(self).ok()
+    }
+}
