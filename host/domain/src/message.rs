@@ -118,7 +118,7 @@ impl DeliveryStatus {
     /// Position on the way up. Statuses arrive late, doubled and out of order; a lower rank never overwrites a higher
     /// one. `failed` stands above `sent` and below `delivered`: it ends a message unless delivery was, or is later,
     /// proven.
-    pub fn rank(self) -> i64 {
+    pub const fn rank(self) -> i64 {
         match self {
             Self::Queued => 0,
             Self::Sending => 1,

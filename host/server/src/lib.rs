@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 mod credentials;
 pub mod egress;
+mod essential;
 mod gallery;
 mod host;
 pub mod http;

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     credentials::Defaults,
     egress::EgressAllow,
+    essential,
     host::Membership,
     ingest::{Ingest, Routes},
     outbox::{Outbox, OutboxSettings},
@@ -142,9 +143,10 @@ impl Work {
         outbox.start(&sending);
         runner.start(&tasks);
         let schedules = Schedules::new(db, clock, &membership, &runner);
-        tasks.spawn(schedules.clone().run(stop.clone()));
+        essential::spawn(&tasks, "schedules", schedules.clone().run(stop.clone()));
         let (freed, dead) = (runner.clone(), outbox.clone());
-        tasks.spawn(membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all()));
+        let lease = membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all());
+        essential::spawn(&tasks, "lease", lease);
         tasks.close();
         sending.close();
         let routes = Routes::new(db.clone(), defaults.clone());
@@ -403,15 +405,7 @@ impl Work {
     /// # Errors
     /// When the database refuses.
     pub async fn contact(&self, tx: &mut Tx, bot: BotId, address: &Address) -> storage::Result<Contact> {
-        if let Some(contact) = tx.contact_by_address(bot, address).await? {
-            return Ok(contact);
-        }
-        let (phone, bsuid) = match address.clone() {
-            Address::Phone(phone) => (Some(phone), None),
-            Address::Bsuid(bsuid) => (None, Some(bsuid)),
-        };
-        let fields = storage::ContactFields { phone, bsuid, source: "api".into(), ..Default::default() };
-        tx.create_contact(bot, &fields, self.clock.now()).await
+        tx.ensure_contact(bot, address, "api", self.clock.now()).await
     }
 
     /// Stops: takes on nothing more, finishes what is under way. Takes less than ten seconds. Call

@@ -184,6 +184,27 @@ impl Tx {
         Ok(row.into())
     }
 
+    /// The contact that an address names, made if there is none; also if somebody else makes it at the same moment.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ensure_contact(&mut self, bot: BotId, address: &Address, source: &str, now: Time) -> Result<Contact> {
+        if let Some(contact) = self.contact_by_address(bot, address).await? {
+            return Ok(contact);
+        }
+        let (phone, bsuid) = match address {
+            Address::Phone(phone) => (Some(phone), None),
+            Address::Bsuid(bsuid) => (None, Some(bsuid)),
+        };
+        on!(self, c => sqlx::query(
+            "INSERT INTO contacts (bot_id, phone, bsuid, tags, attributes, source, opted_in, is_announced, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT DO NOTHING")
+            .bind(bot.0).bind(phone).bind(bsuid).bind(Json(Vec::<String>::new())).bind(Json(JsonMap::new()))
+            .bind(source).bind(true).bind(false).bind(now).execute(c).await.map(|_| ()))?;
+        let contact = self.contact_by_address(bot, address).await?;
+        contact.ok_or_else(|| crate::Error::Corrupt("a contact vanished while it was made".into()))
+    }
+
     /// Writes all fields of a contact; whoever calls has checked whose it is.
     ///
     /// # Errors

@@ -204,6 +204,8 @@ struct UnsentRow {
 
 /// Most rows in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766.
 const ROWS_MAX: usize = 1_000;
+// The statement that stores Meta's answers says these in SQL.
+const _: () = assert!(DeliveryStatus::Accepted.rank() == 2);
 /// Status word of inbound rows.
 const RECEIVED: &str = "received";
 
@@ -414,10 +416,12 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE messages SET error = NULL, wamid = COALESCE(messages.wamid, v.column2), status = CASE WHEN status_rank < ");
-            query.push_bind(DeliveryStatus::Accepted.rank()).push(" THEN ").push_bind(DeliveryStatus::Accepted.as_str());
-            query.push(" ELSE status END, status_rank = CASE WHEN status_rank < ").push_bind(DeliveryStatus::Accepted.rank());
-            query.push(" THEN ").push_bind(DeliveryStatus::Accepted.rank()).push(" ELSE status_rank END FROM (");
+            // A status webhook may have overtaken this answer: what it said stays.
+            let mut query = QueryBuilder::new(
+                "UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2),
+                    error = CASE WHEN status_rank < 2 THEN NULL ELSE error END,
+                    status = CASE WHEN status_rank < 2 THEN 'accepted' ELSE status END,
+                    status_rank = CASE WHEN status_rank < 2 THEN 2 ELSE status_rank END FROM (");
             query.push_values(accepted, |mut row, (id, wamid)| {
                 row.push_bind(id.0).push_bind(wamid);
             });

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{ADA, Stage, say};
+use super::{ADA, PATIENCE, Stage, say, until};
 
 /// A [`Stage`] whose flows may call this machine.
 struct OpenStage(Stage);
@@ -147,5 +147,26 @@ each_database! {
         assert_eq!(stage.emulator.count(), 0);
         socket.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         assert_eq!(stage.answers(2).await, ["slow done", "hello"]);
+    }
+
+    async fn a_call_that_begins_while_a_message_is_on_its_way_comes_to_its_end(stage: OpenStage) {
+        let stage = stage.0;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        stage.emulator.set_faults(emulator::Faults { delay_ms: 1_500, ..emulator::Faults::default() });
+        stage.flow("hi", json!([
+            { "type": "send_message", "config": { "message_type": "text", "content": { "text": "one" }, "next": 1 } },
+            { "type": "wait", "config": { "duration": 1, "unit": "seconds", "next": 2 } },
+            { "type": "webhook_action", "config": { "url": url, "method": "GET", "next": 3 } },
+            say("two"),
+        ])).await;
+        stage.say("hi").await;
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read(&mut socket).await;
+        stage.emulator.wait_for(1, PATIENCE).await.unwrap();
+        until("the first message is settled", async || stage.history("outbound").await[0]["status"] != "sending").await;
+        socket.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        assert_eq!(stage.answers(2).await, ["one", "two"]);
+        assert_eq!(stage.mailboxes().await, (0, 0));
     }
 }

@@ -108,6 +108,11 @@ impl Stage {
         until("the server is at rest", async || self.app.running().app().work.pending() == (0, 0)).await;
     }
 
+    /// How many mailboxes there are, and how many of them have something to do.
+    async fn mailboxes(&self) -> (i64, i64) {
+        self.app.db().read().await.unwrap().count_mailboxes().await.unwrap()
+    }
+
     async fn history(&self, direction: &str) -> Vec<Value> {
         let path = format!("/whatsapp/messages/{}?direction={direction}&limit=1000", self.bot);
         let mut items = self.api.get(&path).await["items"].as_array().unwrap().clone();

@@ -80,4 +80,30 @@ each_database! {
         assert_eq!(messages["items"][0]["status"], "failed");
         assert!(messages["items"][0]["error"]["title"].as_str().unwrap().contains("phone number id"));
     }
+
+    async fn messages_by_api_and_by_flows_to_one_contact_all_arrive(stage: Stage) {
+        stage.flow("hi", json!([say("answer to {{ message.text }}")])).await;
+        stage.emulator.set_faults(emulator::Faults { delay_ms: 10, ..emulator::Faults::default() });
+        let path = format!("/whatsapp/send/text?bot_id={}", stage.bot);
+        let by_api: Vec<_> = (0..20)
+            .map(|n| {
+                let (api, path) = (stage.api.clone(), path.clone());
+                tokio::spawn(async move { api.post(&path, json!({ "to": ADA, "text": format!("api {n}") })).await })
+            })
+            .collect();
+        for n in 0..20 {
+            stage.say(&format!("hi {n}")).await;
+        }
+        for sending in by_api {
+            sending.await.unwrap();
+        }
+        let mut texts = stage.answers(40).await;
+        let answers: Vec<&String> = texts.iter().filter(|text| text.starts_with("answer")).collect();
+        let expected: Vec<String> = (0..20).map(|n| format!("answer to hi {n}")).collect();
+        assert!(answers.into_iter().eq(&expected), "in order: {texts:?}");
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), 40, "each once");
+        assert_eq!(stage.mailboxes().await, (0, 0));
+    }
 }

@@ -113,4 +113,20 @@ each_database! {
         let page = tx.contacts(ada.id, &ContactFilter::default(), 1, 1).await.unwrap();
         assert_eq!((page.total, page.items.len(), page.items[0].bot_id), (2, 1, two));
     }
+
+    async fn a_contact_that_several_ask_for_at_once_is_made_once(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let ada = user(&mut tx, "ada").await;
+        let bot = bot(&mut tx, &ada, "b").await;
+        tx.commit().await.unwrap();
+        let address = Address::Phone("16505551234".into());
+        let ensure = async || {
+            let mut tx = db.begin().await.unwrap();
+            let contact = tx.ensure_contact(bot, &address, "api", now()).await.unwrap();
+            tx.commit().await.unwrap();
+            contact.id
+        };
+        let (a, b, c) = tokio::join!(ensure(), ensure(), ensure());
+        assert_eq!((a, a), (b, c));
+    }
 }

@@ -152,6 +152,7 @@ each_database! {
         let id = tx.insert_outbound(&[outbound(to, "a", DeliveryStatus::Sending)], now()).await.unwrap()[0];
         tx.fold_status(&report("wa", Some(id), DeliveryStatus::Failed, 1)).await.unwrap();
         tx.fold_status(&report("wa", Some(id), DeliveryStatus::Sent, 1)).await.unwrap();
+        tx.store_send_results(&[(id, SendResult::Accepted { wamid: Some("wa".into()) })], now()).await.unwrap();
         let row = tx.message(id).await.unwrap().unwrap();
         assert_eq!((row.status.as_str(), row.error.map(|e| e.0)), ("failed", Some(json!({ "code": 1 }))));
         tx.fold_status(&report("wa", Some(id), DeliveryStatus::Delivered, 1)).await.unwrap();

@@ -6,6 +6,8 @@ use storage::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use crate::essential;
+
 /// Requests that may wait before senders are held back.
 const QUEUE_MAX: usize = 4_096;
 
@@ -36,7 +38,7 @@ impl<S: Shared> Batcher<S> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let jobs = Arc::new(tokio::sync::Mutex::new(jobs));
         for _ in 0..writers {
-            tasks.spawn(write(work.clone(), jobs.clone(), weight_max));
+            essential::spawn(tasks, "ingest", write(work.clone(), jobs.clone(), weight_max));
         }
         Self { queue }
     }

@@ -173,7 +173,8 @@ impl Outbox {
         let mut tx = self.db.begin().await?;
         let locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
         // What Meta took, it took: that is stored even for a contact that is another host's by now.
-        let results: Vec<_> = round.results.iter().map(|(_, message, result)| (*message, result.clone())).collect();
+        let mut results: Vec<_> = round.results.iter().map(|(_, message, result)| (*message, result.clone())).collect();
+        results.sort_by_key(|(message, _)| *message);
         tx.store_send_results(&results, now).await?;
         let next: Vec<&Unsent> = round
             .turns

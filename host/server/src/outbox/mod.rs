@@ -20,7 +20,7 @@ use storage::{Db, SendResult, Unsent};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{changes::Changes, host::Membership, runner::Cache};
+use crate::{changes::Changes, essential, host::Membership, runner::Cache};
 use pace::Pace;
 
 /// Most requests in flight at once.
@@ -123,7 +123,7 @@ impl Outbox {
     /// Starts the committer.
     pub(crate) fn start(self: &Arc<Self>, tasks: &TaskTracker) {
         let outbox = self.clone();
-        tasks.spawn(async move { committer::run(&outbox).await });
+        essential::spawn(tasks, "outbox", async move { committer::run(&outbox).await });
         let weak = Arc::downgrade(self);
         self.clock.on_move(Arc::new(move || {
             if let Some(outbox) = weak.upgrade() {

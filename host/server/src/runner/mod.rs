@@ -37,7 +37,7 @@ pub(crate) use effects::{Effects, Egress};
 pub(crate) use payload::Payload;
 pub(crate) use timekeeper::Timekeeper;
 
-use crate::{changes::Changes, host::Membership, outbox::Outbox};
+use crate::{changes::Changes, essential, host::Membership, outbox::Outbox};
 use desk::{Desk, ITEMS_PER_CONTACT, Need, Tools, Work};
 use lanes::{Lanes, Outcome};
 
@@ -106,10 +106,10 @@ impl Runner {
         let workers = if self.db.is_shared() { 4 } else { 2 };
         for worker in 0..workers {
             let runner = self.clone();
-            tasks.spawn(async move { runner.work(worker).await });
+            essential::spawn(tasks, "runner", async move { runner.work(worker).await });
         }
         let runner = self.clone();
-        tasks.spawn(async move { timekeeper::run(&runner).await });
+        essential::spawn(tasks, "timekeeper", async move { timekeeper::run(&runner).await });
         let weak = Arc::downgrade(self);
         self.clock.on_move(Arc::new(move || {
             if let Some(runner) = weak.upgrade() {
