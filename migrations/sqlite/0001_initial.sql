@@ -25,10 +25,11 @@ CREATE TABLE api_keys (
 ) STRICT;
 CREATE INDEX api_keys_user ON api_keys (user_id, id);
 
+-- A bot without owner is deleted: nobody sees it, and what hangs on it is removed bit by bit.
 -- `revision` grows with every change of the bot, its triggers or what its flows run; caches compare it.
 CREATE TABLE bots (
     id                           INTEGER PRIMARY KEY AUTOINCREMENT,
-    owner_id                     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    owner_id                     INTEGER REFERENCES users (id) ON DELETE CASCADE,
     name                         TEXT NOT NULL,
     description                  TEXT,
     timezone                     TEXT NOT NULL,

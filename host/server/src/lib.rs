@@ -11,6 +11,7 @@ mod credentials;
 pub mod egress;
 mod essential;
 mod gallery;
+mod graves;
 mod host;
 pub mod http;
 mod ingest;

@@ -20,6 +20,7 @@ use crate::{
     credentials::Defaults,
     egress::EgressAllow,
     essential,
+    graves::Graves,
     host::Membership,
     ingest::{Ingest, Routes},
     outbox::{Outbox, OutboxSettings},
@@ -38,6 +39,7 @@ pub struct Work {
     membership: Arc<Membership>,
     runner: Arc<Runner>,
     schedules: Arc<Schedules>,
+    graves: Arc<Graves>,
     outbox: Arc<Outbox>,
     ingest: Ingest,
     routes: Routes,
@@ -144,6 +146,8 @@ impl Work {
         runner.start(&tasks);
         let schedules = Schedules::new(db, clock, &membership, &runner);
         essential::spawn(&tasks, "schedules", schedules.clone().run(stop.clone()));
+        let graves = Arc::new(Graves::default());
+        essential::spawn(&tasks, "graves", graves.clone().run(db.clone(), stop.clone()));
         let (freed, dead) = (runner.clone(), outbox.clone());
         let lease = membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all());
         essential::spawn(&tasks, "lease", lease);
@@ -156,6 +160,7 @@ impl Work {
             membership,
             runner,
             schedules,
+            graves,
             outbox,
             ingest,
             routes,
@@ -179,6 +184,11 @@ impl Work {
 
     pub(crate) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// A bot was deleted: what it leaves behind is to be removed.
+    pub fn bury(&self) {
+        self.graves.look();
     }
 
     /// When a trigger fires by the clock has changed.

@@ -11,9 +11,8 @@ pub struct Bot {
     /// Row id.
     #[sqlx(try_from = "i64")]
     pub id: BotId,
-    /// The only user who sees it.
-    #[sqlx(try_from = "i64")]
-    pub owner_id: UserId,
+    /// The only user who sees it; none when it was deleted and is being removed.
+    pub owner_id: Option<i64>,
     /// Name given by its owner.
     pub name: String,
     /// Text for people.
@@ -188,28 +187,55 @@ impl Tx {
         Ok(Page { items, total })
     }
 
-    /// Deletes a bot and all that hangs on it: flows, triggers, contacts with their messages and executions. Answers
-    /// whether the owner had it.
+    /// Deletes a bot: nobody sees it any more, it runs and sends nothing, and its number is free. What hangs on it is
+    /// still to be removed; see [`purge_bot`](Self::purge_bot). Answers whether the owner had it.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn delete_bot(&mut self, owner: UserId, id: BotId) -> Result<bool> {
-        on!(self, c => sqlx::query(
-            "DELETE FROM trigger_logs WHERE trigger_id IN
-                (SELECT t.id FROM triggers t JOIN bots b ON b.id = t.bot_id WHERE b.id = $1 AND b.owner_id = $2)",
+        let done = on!(self, c => sqlx::query(
+            "UPDATE bots SET owner_id = NULL, is_active = $3, is_whatsapp_enabled = $3, whatsapp_phone_number_id = NULL,
+                    whatsapp_access_token = NULL, whatsapp_app_secret = NULL, whatsapp_verify_token = NULL,
+                    revision = revision + 1
+             WHERE id = $1 AND owner_id = $2",
         )
         .bind(id.0)
         .bind(owner.0)
+        .bind(false)
         .execute(c)
         .await
-        .map(|_| ()))?;
-        let done = on!(self, c => sqlx::query("DELETE FROM bots WHERE id = $1 AND owner_id = $2")
-            .bind(id.0)
-            .bind(owner.0)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
+        .map(|done| done.rows_affected()))?;
         Ok(done > 0)
+    }
+
+    /// A bot that was deleted and is not removed yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deleted_bot(&mut self) -> Result<Option<BotId>> {
+        let id: Option<i64> = on!(self, c => sqlx::query_scalar(
+            "SELECT id FROM bots WHERE owner_id IS NULL ORDER BY id LIMIT 1").fetch_optional(c).await)?;
+        Ok(id.map(Into::into))
+    }
+
+    /// Removes a part of what hangs on a deleted bot: up to `limit` contacts with their messages and executions, or, when
+    /// there are none left, the bot with its flows and triggers. Answers whether the bot is gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn purge_bot(&mut self, id: BotId, limit: i64) -> Result<bool> {
+        let removed = on!(self, c => sqlx::query(
+            "DELETE FROM contacts WHERE id IN (SELECT id FROM contacts WHERE bot_id = $1 ORDER BY id LIMIT $2)")
+            .bind(id.0).bind(limit).execute(c).await.map(|done| done.rows_affected()))?;
+        if removed > 0 {
+            return Ok(false);
+        }
+        on!(self, c => sqlx::query(
+            "DELETE FROM trigger_logs WHERE trigger_id IN (SELECT id FROM triggers WHERE bot_id = $1)")
+            .bind(id.0).execute(c).await.map(|_| ()))?;
+        on!(self, c => sqlx::query("DELETE FROM bots WHERE id = $1 AND owner_id IS NULL")
+            .bind(id.0).execute(c).await.map(|_| ()))?;
+        Ok(true)
     }
 
     /// The bots with these ids, whoever owns them, in no order; those that are gone are left out.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Method, each_database};
 
-use super::{ADA, Stage, ask, say};
+use super::{ADA, Stage, ask, say, until};
 
 each_database! {
     async fn executions_of_a_deleted_flow_finish_and_no_new_ones_start(stage: Stage) {
@@ -52,5 +52,24 @@ each_database! {
         stage.say("Ada").await;
         stage.at_rest().await;
         assert_eq!(stage.emulator.count(), 1);
+    }
+
+    async fn what_a_deleted_bot_leaves_behind_is_removed_in_the_background(stage: Stage) {
+        let flow = stage.flow("hi", json!([say("hello")])).await;
+        for n in 0..250 {
+            let start = json!({ "flow_id": flow, "contact_phone": format!("1650558{n:04}"), "bot_id": stage.bot });
+            stage.api.post("/flows/execute", start).await;
+        }
+        stage.at_rest().await;
+        let message = domain::MessageId(stage.history("outbound").await[0]["id"].as_i64().unwrap());
+        stage.api.delete(&format!("/bots/{}", stage.bot)).await;
+        stage.api.send(Method::DELETE, &format!("/bots/{}", stage.bot), None).await.problem(404);
+        until("nothing is left of the bot", async || {
+            let mut tx = stage.app.db().read().await.unwrap();
+            tx.deleted_bot().await.unwrap().is_none()
+                && tx.bot_runtimes(&[domain::BotId(stage.bot)]).await.unwrap().is_empty()
+                && tx.message(message).await.unwrap().is_none()
+                && tx.count_mailboxes().await.unwrap() == (0, 0)
+        }).await;
     }
 }

@@ -41,6 +41,10 @@ each_database! {
         flow(&mut tx, id, "f").await;
         assert!(tx.delete_bot(ada.id, id).await.unwrap());
         assert_eq!(tx.flows(ada.id, None, 10, 0).await.unwrap().total, 0);
+        assert!(tx.bot(ada.id, id).await.unwrap().is_none());
+        assert_eq!(tx.deleted_bot().await.unwrap(), Some(id));
+        assert!(tx.purge_bot(id, 10).await.unwrap());
+        assert_eq!(tx.deleted_bot().await.unwrap(), None);
         let nobodys = tx.create_bot(UserId(999), &settings("b"), now()).await.unwrap_err();
         assert!(matches!(nobodys, Error::Dangling(_)), "{nobodys:?}");
     }

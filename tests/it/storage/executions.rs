@@ -102,7 +102,7 @@ each_database! {
         let second = Execution { id: ExecutionId(tx.reserve_execution_ids(1).await.unwrap()), ..mine.clone() };
         let theirs = execution(&mut tx, "bob").await;
         tx.save_executions(&[new(&mine), new(&second), new(&theirs)]).await.unwrap();
-        let owner = tx.bot_runtimes(&[mine.bot_id]).await.unwrap()[0].owner_id;
+        let owner = domain::UserId(tx.bot_runtimes(&[mine.bot_id]).await.unwrap()[0].owner_id.unwrap());
         let page = tx.list_executions(owner, None, "16505550101", 10, 0).await.unwrap();
         assert_eq!(page.items.iter().map(|row| row.execution.id).collect::<Vec<_>>(), [second.id, mine.id]);
         assert_eq!(tx.list_executions(owner, Some(theirs.bot_id), "16505550101", 10, 0).await.unwrap().total, 0);

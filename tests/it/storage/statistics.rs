@@ -170,6 +170,7 @@ each_database! {
         assert_eq!(tx.trigger_logs(gone.trigger, 10, 0).await.unwrap().total, 0);
         assert_eq!(tx.flow_totals(kept.scope()).await.unwrap()[0].started, 1);
         assert!(tx.delete_bot(kept.owner.id, kept.bot).await.unwrap());
+        while !tx.purge_bot(kept.bot, 1).await.unwrap() {}
         assert_eq!(tx.trigger_logs(kept.trigger, 10, 0).await.unwrap().total, 0);
         assert!(tx.flow_totals(kept.scope()).await.unwrap().is_empty());
     }

@@ -15,6 +15,8 @@ use crate::{
 };
 
 /// Delete a bot with its flows, triggers, contacts, messages and executions.
+///
+/// It is gone at once for everybody; a large one is removed from the database bit by bit in the background.
 #[utoipa::path(
     delete, path = "/bots/{bot_id}", tag = "bots", operation_id = "delete_bot",
     params(("bot_id" = i64, Path)), responses((status = NO_CONTENT))
@@ -29,5 +31,6 @@ pub(in crate::http) async fn delete(
         return Err(Problem::not_found("bot"));
     }
     tx.commit().await?;
+    app.work.bury();
     Ok(StatusCode::NO_CONTENT)
 }
