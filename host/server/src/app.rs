@@ -8,6 +8,7 @@ use storage::Db;
 use crate::{
     config::Config,
     http::{self, auth::Passwords},
+    rotation::rotate,
     secrets::Secrets,
     work::{StartError, Work},
 };
@@ -38,6 +39,7 @@ impl App {
     /// When there is no secret key and none can be made, the database refuses, or an HTTP client cannot be made.
     pub async fn start(config: Config, db: Db, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secrets = Secrets::open(&config)?;
+        rotate(&db, &secrets, clock.as_ref()).await?;
         let work = Work::start(&db, &clock, &config, &secrets).await?;
         Ok(Self { passwords: Passwords::new(), requests: http::Running::default(), secrets, config, db, clock, work })
     }

@@ -2,7 +2,7 @@
 
 use storage::Bot;
 
-use crate::{config::SecretText, secrets::Secrets};
+use crate::{config::SecretText, http::sealed, secrets::Secrets};
 
 /// What a send needs.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Defaults {
         let own = bot
             .whatsapp_access_token
             .as_deref()
-            .map(|sealed| self.secrets.unseal(bot.id, "whatsapp_access_token", sealed));
+            .map(|secret| self.secrets.unseal(bot.id, sealed::ACCESS_TOKEN, secret));
         let access_token = match own {
             Some(Ok(token)) => token,
             Some(Err(error)) => {
@@ -46,11 +46,7 @@ impl Defaults {
 
     /// The secret that signs webhooks of the bot's app.
     pub(crate) fn app_secret(&self, bot: &Bot) -> Option<SecretText> {
-        match bot
-            .whatsapp_app_secret
-            .as_deref()
-            .map(|sealed| self.secrets.unseal(bot.id, "whatsapp_app_secret", sealed))
-        {
+        match bot.whatsapp_app_secret.as_deref().map(|secret| self.secrets.unseal(bot.id, sealed::APP_SECRET, secret)) {
             Some(Ok(secret)) => Some(secret),
             Some(Err(error)) => {
                 tracing::error!(bot.id = %bot.id, %error, "the bot's app secret cannot be decrypted");

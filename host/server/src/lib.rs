@@ -17,6 +17,7 @@ pub mod http;
 mod ingest;
 mod metrics;
 mod outbox;
+mod rotation;
 mod runner;
 pub mod running;
 mod schedules;

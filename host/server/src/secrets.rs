@@ -25,6 +25,8 @@ const KEY_FILE: &str = "secret_key";
 pub struct Secrets {
     token_key: [u8; 32],
     cipher: XChaCha20Poly1305,
+    /// Opens what was sealed before the secret key was changed.
+    previous: Option<XChaCha20Poly1305>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -45,19 +47,22 @@ impl Secrets {
     /// # Errors
     /// When the file can neither be read nor made, or there is no randomness.
     pub fn open(config: &Config) -> io::Result<Self> {
-        match &config.auth.secret_key {
-            Some(key) => Ok(Self::derive(key)),
-            None => Ok(Self::derive(&read_or_make(&config.data_dir)?)),
-        }
+        let mut secrets = match &config.auth.secret_key {
+            Some(key) => Self::derive(key),
+            None => Self::derive(&read_or_make(&config.data_dir)?),
+        };
+        secrets.previous = config.auth.previous_secret_key.as_ref().map(cipher);
+        Ok(secrets)
     }
 
     /// Derives the keys.
     pub fn derive(secret_key: &SecretText) -> Self {
-        let sealing = derive(secret_key, b"chatboost sealing of bot secrets");
-        Self {
-            token_key: derive(secret_key, b"chatboost access tokens"),
-            cipher: XChaCha20Poly1305::new(&sealing.into()),
-        }
+        Self { token_key: derive(secret_key, b"chatboost access tokens"), cipher: cipher(secret_key), previous: None }
+    }
+
+    /// Whether a previous secret key is known.
+    pub(crate) fn has_previous(&self) -> bool {
+        self.previous.is_some()
     }
 
     /// What access tokens are signed with.
@@ -84,12 +89,23 @@ impl Secrets {
     /// # Errors
     /// When it was sealed with another key, for another bot or field, or is damaged.
     pub fn unseal(&self, bot: BotId, field: &str, sealed: &str) -> Result<SecretText, UnsealError> {
-        let bytes = sealed.strip_prefix(SEAL).and_then(|text| STANDARD_NO_PAD.decode(text).ok()).ok_or(UnsealError)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(UnsealError)?;
-        let place = place(bot, field);
-        let payload = Payload { msg: sealed, aad: place.as_bytes() };
-        let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| UnsealError)?;
-        String::from_utf8(secret).map(SecretText::new).map_err(|_| UnsealError)
+        let previous = || self.previous.as_ref().ok_or(UnsealError).and_then(|old| open(old, bot, field, sealed));
+        open(&self.cipher, bot, field, sealed).or_else(|_| previous())
+    }
+
+    /// Seals what the previous secret key has sealed with the present one. `None` when there is nothing to do, also for
+    /// what no key opens.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn reseal(&self, bot: BotId, field: &str, sealed: &str) -> io::Result<Option<String>> {
+        if self.previous.is_none() || open(&self.cipher, bot, field, sealed).is_ok() {
+            return Ok(None);
+        }
+        match self.unseal(bot, field, sealed) {
+            Ok(secret) => self.seal(bot, field, secret.reveal()).map(Some),
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -101,6 +117,19 @@ pub fn random_text() -> io::Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn open(cipher: &XChaCha20Poly1305, bot: BotId, field: &str, sealed: &str) -> Result<SecretText, UnsealError> {
+    let bytes = sealed.strip_prefix(SEAL).and_then(|text| STANDARD_NO_PAD.decode(text).ok()).ok_or(UnsealError)?;
+    let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(UnsealError)?;
+    let place = place(bot, field);
+    let payload = Payload { msg: sealed, aad: place.as_bytes() };
+    let secret = cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| UnsealError)?;
+    String::from_utf8(secret).map(SecretText::new).map_err(|_| UnsealError)
+}
+
+fn cipher(secret_key: &SecretText) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&derive(secret_key, b"chatboost sealing of bot secrets").into())
 }
 
 fn derive(secret_key: &SecretText, purpose: &[u8]) -> [u8; 32] {
@@ -162,6 +191,23 @@ mod tests {
         for damaged in ["", "v1:", "v1:AAAA", "v2:AAAA", &sealed[..sealed.len() - 2]] {
             assert_eq!(secrets.unseal(BotId(1), "token", damaged), Err(UnsealError), "{damaged}");
         }
+    }
+
+    #[test]
+    fn a_changed_key_opens_what_the_one_before_sealed_and_seals_it_anew() {
+        let (old, mut new) = (Secrets::derive(&SecretText::new("old")), Secrets::derive(&SecretText::new("new")));
+        let sealed = old.seal(BotId(1), "token", "hunter2").unwrap();
+        assert_eq!(
+            new.reseal(BotId(1), "token", &sealed).unwrap(),
+            None,
+            "without the key before, nothing can be done"
+        );
+        new.previous = Some(cipher(&SecretText::new("old")));
+        assert_eq!(new.unseal(BotId(1), "token", &sealed).unwrap().reveal(), "hunter2");
+        let resealed = new.reseal(BotId(1), "token", &sealed).unwrap().unwrap();
+        assert_eq!(new.reseal(BotId(1), "token", &resealed).unwrap(), None, "once is enough");
+        new.previous = None;
+        assert_eq!(new.unseal(BotId(1), "token", &resealed).unwrap().reveal(), "hunter2");
     }
 
     #[test]

@@ -301,6 +301,17 @@ impl Tx {
         Ok(rows.into_iter().map(|(id, revision)| (BotId(id), revision)).collect())
     }
 
+    /// The bots that have sealed secrets, from `after` on in order of id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn bots_with_secrets(&mut self, after: BotId, limit: i64) -> Result<Vec<Bot>> {
+        Ok(on!(self, c => sqlx::query_as(
+            "SELECT * FROM bots WHERE id > $1 AND (whatsapp_access_token IS NOT NULL OR whatsapp_app_secret IS NOT NULL
+                OR whatsapp_verify_token IS NOT NULL) ORDER BY id LIMIT $2")
+            .bind(after.0).bind(limit).fetch_all(c).await)?)
+    }
+
     /// The sealed verify tokens of all bots that have one of their own.
     ///
     /// # Errors

@@ -64,6 +64,8 @@ pub struct AuthConfig {
     /// What tokens and the sealing of secrets hang on. Without one, it is read from or generated into the data
     /// folder.
     pub secret_key: Option<SecretText>,
+    /// The key before that one, while the secrets that it sealed are to be sealed anew.
+    pub previous_secret_key: Option<SecretText>,
     /// How long an access token lasts.
     pub access_token_lifetime: Duration,
     /// Whether strangers may register. The first user always may.

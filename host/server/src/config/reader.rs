@@ -148,6 +148,7 @@ fn auth(r: &mut Reader<'_>) -> AuthConfig {
     let minutes = r.number("ACCESS_TOKEN_EXPIRE_MINUTES", 30, 1, TOKEN_MINUTES_MAX);
     AuthConfig {
         secret_key: r.secret("SECRET_KEY"),
+        previous_secret_key: r.secret("SECRET_KEY_PREVIOUS"),
         access_token_lifetime: Duration::from_secs(minutes * 60),
         registration_open: r.word("REGISTRATION", true, &[("open", true), ("closed", false)]),
     }

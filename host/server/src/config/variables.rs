@@ -32,6 +32,7 @@ pub const VARIABLES: &[Variable] = &[
         "your-secret-key-here",
         "signs tokens and seals secrets; generated into DATA_DIR in development",
     ),
+    variable("SECRET_KEY_PREVIOUS", "", "the key before SECRET_KEY: what it sealed is sealed anew at the next start"),
     variable("ACCESS_TOKEN_EXPIRE_MINUTES", "30", "how long a login lasts"),
     variable("REGISTRATION", "open", "open | closed; the first user may always register"),
     variable("WHATSAPP_ACCESS_TOKEN", "your-whatsapp-access-token-here", "for bots that have none of their own"),

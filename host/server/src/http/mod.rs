@@ -26,6 +26,7 @@ use std::{future::Future, io};
 
 use tokio::net::TcpListener;
 
+pub(crate) use bots::input::sealed;
 pub use once::Running;
 pub use router::{described, router};
 
