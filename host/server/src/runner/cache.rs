@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use domain::{BotId, BotInfo, FlowId};
+use domain::{BotId, BotInfo, FlowId, Trigger};
 use engine::{Flow, triggers::Triggers};
 use lru::LruCache;
 use storage::{Db, Tx};
@@ -19,6 +19,8 @@ use crate::credentials::{Credentials, Defaults};
 
 /// Most bots kept.
 const BOTS_MAX: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+/// From so many triggers on, compiling them is taken off the async threads.
+const TRIGGERS_AT_ONCE: usize = 100;
 /// Most flow versions kept.
 const FLOWS_MAX: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 
@@ -79,7 +81,7 @@ impl Cache {
                 info: BotInfo { id, name: row.name.clone(), timezone: row.timezone.clone() },
                 is_active: row.is_active,
                 revision: row.revision,
-                triggers: Triggers::build(&triggers),
+                triggers: index(&triggers),
                 published,
                 credentials: self.defaults.of(&row),
             });
@@ -122,5 +124,14 @@ impl Cache {
         };
         self.flows.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(compiled));
         Ok(())
+    }
+}
+
+/// Compiles triggers. Thousands of them take a while, which must not hold up what else this thread does.
+fn index(triggers: &[Trigger]) -> Triggers {
+    if triggers.len() < TRIGGERS_AT_ONCE {
+        Triggers::build(triggers)
+    } else {
+        tokio::task::block_in_place(|| Triggers::build(triggers))
     }
 }

@@ -7,18 +7,24 @@ pub(in crate::http) mod text;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, http::StatusCode, response::Response};
+use axum::{
+    Json,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::StatusCode,
+    response::Response,
+};
 use domain::{Address, BotId, ContactId, MessageId, OutgoingMessage, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use storage::Tx;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use whatsapp::limits::{self, Templates};
 
 use crate::{
     app::App,
     http::{
-        body::Body,
+        auth::CurrentUser,
+        body::{Body, Query},
         once::{Begun, Once, Ticket},
         problem::{Kind, Problem, Result},
     },
@@ -44,10 +50,75 @@ fn read_to(body: &mut Body) -> Option<Address> {
     body.text("to").and_then(|text| Address::parse(&text).map_err(|error| error.to_string())).needed()
 }
 
-/// Checks the message against the limits of the Cloud API; faults point into the object under `prefix`.
-fn check(body: &mut Body, prefix: &str, message: &OutgoingMessage) {
-    if body.is_sound() {
-        body.faults(limits::check(message, Templates::Filled).into_iter().map(|fault| fault.under(prefix)));
+/// What the query of every send says.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query; SendRequest reads it")]
+pub(in crate::http) struct SendParams {
+    /// The bot that sends.
+    bot_id: i64,
+}
+
+/// What every send may be answered.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes the answers; send() gives them")]
+pub(in crate::http) enum SendAnswers {
+    /// Meta took it.
+    #[response(status = 200)]
+    Taken(#[to_schema] SendView),
+    /// Still to be sent: paced or retried.
+    #[response(status = 202)]
+    Queued(#[to_schema] SendView),
+    /// No such bot.
+    #[response(status = 404)]
+    NoBot,
+    /// The bot has no WhatsApp credentials, or the first request with this key is still running.
+    #[response(status = 409)]
+    Conflict,
+    /// Meta refused for good; `code` and `details` are Meta's.
+    #[response(status = 502)]
+    Refused,
+}
+
+/// A request to send something, whatever it is.
+pub(in crate::http) struct SendRequest {
+    app: Arc<App>,
+    owner: UserId,
+    once: Once,
+    query: Body,
+    body: Body,
+}
+
+impl FromRequest<Arc<App>> for SendRequest {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let owner = CurrentUser::from_request_parts(&mut parts, app).await?.id;
+        let Ok(Query(query)) = Query::from_request_parts(&mut parts, app).await;
+        let once = Once::from_request_parts(&mut parts, app).await?;
+        let body = Body::from_request(Request::from_parts(parts, body), app).await?;
+        Ok(Self { app: Arc::clone(app), owner, once: once.with(&body), query, body })
+    }
+}
+
+impl SendRequest {
+    /// Reads the message with `read`, checks it against the limits of the Cloud API, and sends it. Faults of the message
+    /// point into the object under `prefix`.
+    async fn send(
+        mut self,
+        prefix: &str,
+        read: impl FnOnce(&mut Body) -> (Option<Address>, OutgoingMessage),
+    ) -> Result<Response> {
+        let bot = self.query.id::<BotId>("bot_id").needed();
+        self.query.finish()?;
+        let (to, message) = read(&mut self.body);
+        if self.body.is_sound() {
+            let faults = limits::check(&message, Templates::Filled);
+            self.body.faults(faults.into_iter().map(|fault| fault.under(prefix)));
+        }
+        self.body.finish()?;
+        send(&self.app, self.owner, self.once, bot, to, message).await
     }
 }
 

@@ -1,22 +1,12 @@
 //! `POST /whatsapp/send/template`
 
-use std::sync::Arc;
-
-use axum::{extract::State, response::Response};
-use domain::{Address, BotId, OutgoingMessage};
+use axum::response::Response;
+use domain::{Address, OutgoingMessage};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{SendView, check, read_to, send};
-use crate::{
-    app::App,
-    http::{
-        auth::CurrentUser,
-        body::{Body, Query},
-        once::{Once, OnceParams},
-        problem::Result,
-    },
-};
+use super::{SendAnswers, SendParams, SendRequest, read_to};
+use crate::http::{body::Body, once::OnceParams, problem::Result};
 
 /// A template to be sent.
 #[derive(Debug, Default, ToSchema)]
@@ -51,29 +41,10 @@ impl TemplateInput {
 /// Send a template.
 #[utoipa::path(
     post, path = "/whatsapp/send/template", tag = "whatsapp", operation_id = "send_template", request_body = TemplateInput,
-    params(("bot_id" = i64, Query, description = "The bot that sends"), OnceParams),
-    responses(
-        (status = OK, body = SendView, description = "Meta took it"),
-        (status = ACCEPTED, body = SendView, description = "Still to be sent: paced or retried"),
-        (status = NOT_FOUND, description = "No such bot"),
-        (status = CONFLICT, description = "The bot has no WhatsApp credentials, or the first request with this key is still running"),
-        (status = BAD_GATEWAY, description = "Meta refused for good; `code` and `details` are Meta's"),
-    )
+    params(SendParams, OnceParams), responses(SendAnswers)
 )]
-pub(in crate::http) async fn template(
-    State(app): State<Arc<App>>,
-    current: CurrentUser,
-    Query(mut query): Query,
-    once: Once,
-    mut body: Body,
-) -> Result<Response> {
-    let once = once.with(&body);
-    let bot = query.id::<BotId>("bot_id").needed();
-    query.finish()?;
-    let (to, message) = TemplateInput::read(&mut body);
-    check(&mut body, "", &message);
-    body.finish()?;
-    send(&app, current.id, once, bot, to, message).await
+pub(in crate::http) async fn template(request: SendRequest) -> Result<Response> {
+    request.send("", TemplateInput::read).await
 }
 
 #[cfg(test)]
