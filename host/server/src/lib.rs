@@ -16,6 +16,7 @@ mod host;
 pub mod http;
 mod ingest;
 mod metrics;
+mod nul;
 mod outbox;
 mod rotation;
 mod runner;

@@ -14,7 +14,7 @@ use whatsapp::{
 };
 
 use super::Outbox;
-use crate::metrics;
+use crate::{metrics, nul};
 
 /// First pause before a retry; it doubles with each further one.
 const BACKOFF_MIN: TimeDelta = TimeDelta::seconds(1);
@@ -68,7 +68,7 @@ impl Outbox {
         match self.client.send(&message.phone_number_id, credentials.access_token.reveal(), &body).await {
             Ok(accepted) => {
                 metrics::count(metrics::SENT);
-                SendResult::Accepted { wamid: Some(without_nul(&accepted.wamid)) }
+                SendResult::Accepted { wamid: Some(nul::without_in_text(&accepted.wamid)) }
             }
             Err(error) => self.judge(message, &error, now()),
         }
@@ -107,18 +107,13 @@ impl Outbox {
 }
 
 fn describe(error: &SendError) -> Value {
-    match error {
+    nul::without(match error {
         SendError::Refused(graph) => json!({
             "code": graph.code,
-            "title": without_nul(&graph.message),
-            "details": graph.details.as_deref().map(without_nul),
-            "fbtrace_id": graph.fbtrace_id.as_deref().map(without_nul),
+            "title": graph.message,
+            "details": graph.details,
+            "fbtrace_id": graph.fbtrace_id,
         }),
-        other => json!({ "title": without_nul(&other.to_string()) }),
-    }
-}
-
-/// Databases refuse NUL in texts.
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+        other => json!({ "title": other.to_string() }),
+    })
 }

@@ -8,7 +8,10 @@ use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::egress::{self, EgressAllow};
+use crate::{
+    egress::{self, EgressAllow},
+    nul,
+};
 
 /// Most calls in flight at once.
 const CALLS_MAX: usize = 256;
@@ -116,19 +119,7 @@ impl Effects {
         }
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Ok((status, without_nul(body)))
-    }
-}
-
-/// Databases refuse NUL in texts.
-fn without_nul(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
-        Value::Array(items) => items.into_iter().map(without_nul).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(k, v)| (k.replace('\0', "\u{fffd}"), without_nul(v))).collect())
-        }
-        other => other,
+        Ok((status, nul::without(body)))
     }
 }
 
