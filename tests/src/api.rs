@@ -164,6 +164,19 @@ impl Api {
         request.send().await.unwrap_or_else(|error| panic!("POST {path}: {error:?}")).status().as_u16()
     }
 
+    /// The bytes of what is there, or why they did not come to a proper end.
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut request = self.client.get(format!("{}{path}", self.base_url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.map_err(|error| error.to_string())?;
+        if !answer.status().is_success() {
+            return Err(answer.status().to_string());
+        }
+        answer.bytes().await.map(Vec::from).map_err(|error| error.to_string())
+    }
+
     async fn succeed(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let answer = self.send(method, path, body).await;
         assert!((200..300).contains(&answer.status), "{}: {} {}", answer.asked, answer.status, answer.text);

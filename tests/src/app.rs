@@ -27,7 +27,11 @@ impl TestApp {
 
     /// The same with a clock that stands still until it is moved; see [`advance`](Self::advance).
     pub async fn with_test_clock(database: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
-        let clock = TestClock::at(SystemClock.now());
+        Self::with_clock(database, TestClock::at(SystemClock.now()), change).await
+    }
+
+    /// The same with a clock that others go by as well.
+    pub async fn with_clock(database: TestDatabase, clock: TestClock, change: impl FnOnce(&mut Config)) -> Self {
         Self::start(database, Arc::new(clock.clone()), Some(clock), change).await
     }
 

@@ -17,10 +17,12 @@
 
 mod api;
 mod app;
+mod bucket;
 mod database;
 
 pub use api::{Answer, Api};
 pub use app::TestApp;
+pub use bucket::Bucket;
 pub use database::{Migrated, OnDatabase, TestDatabase, database_urls};
 pub use reqwest::Method;
 

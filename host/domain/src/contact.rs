@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotId, ContactId, JsonMap, Time};
+use crate::{BotId, ConsentSource, ContactId, JsonMap, Time, Window, WindowFacts};
 
 /// A person who writes to a bot. Known by a phone number, by Meta's business-scoped user id, or by both; never by
 /// neither.
@@ -40,8 +40,14 @@ pub struct Contact {
     pub opted_in: bool,
     /// When that last changed.
     pub opted_in_changed_at: Option<Time>,
+    /// Who last changed that.
+    #[serde(default)]
+    pub opted_in_source: Option<ConsentSource>,
     /// The newest inbound message by Meta's timestamp; opens the customer service window.
     pub last_inbound_at: Option<Time>,
+    /// When Meta refused a message because the customer service window was closed, if the contact has not written since.
+    #[serde(default)]
+    pub window_closed_at: Option<Time>,
     /// When the row was made.
     pub created_at: Time,
     /// When the row last changed.
@@ -52,6 +58,13 @@ impl Contact {
     /// What to call this contact by in the API: the phone, else the business-scoped user id.
     pub fn address(&self) -> &str {
         self.phone.as_deref().or(self.bsuid.as_deref()).unwrap_or_default()
+    }
+
+    /// The customer service window. `number_changed_at`: since when the bot has the number that it sends from,
+    /// if it had another one before.
+    pub fn window(&self, number_changed_at: Option<Time>, now: Time) -> Window {
+        let (last_inbound_at, closed_at) = (self.last_inbound_at, self.window_closed_at);
+        Window::at(now, &WindowFacts { last_inbound_at, closed_at, number_changed_at })
     }
 
     /// Where to send: the phone, else the business-scoped user id.

@@ -18,6 +18,8 @@ pub enum EventType {
     FlowCompleted,
     /// An execution was stopped by a fault.
     FlowFailed,
+    /// A message to the contact will never arrive.
+    MessageFailed,
 }
 
 impl EventType {
@@ -30,6 +32,7 @@ impl EventType {
             Self::OptOut => "opt_out",
             Self::FlowCompleted => "flow_completed",
             Self::FlowFailed => "flow_failed",
+            Self::MessageFailed => "message_failed",
         }
     }
 }

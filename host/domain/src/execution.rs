@@ -87,6 +87,10 @@ pub struct Execution {
     pub depth: i64,
     /// Steps logged so far; the next one's `seq`.
     pub steps: i64,
+    /// How often the contact, the clock, a person or a message that failed has moved it on. Outcomes of calls do not
+    /// count: what is said before and after a call belongs to the same turn.
+    #[serde(default)]
+    pub turn: i64,
     /// When a wait ends by itself.
     pub wake_at: Option<Time>,
     /// The call to the outside that is in flight, kept so that a restart can repeat it.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BotId, FlowId};
+use crate::{BotId, FlowId, Time};
 
 /// A flow as saved: the snapshot that a version freezes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,15 @@ pub struct BotInfo {
     pub name: String,
     /// IANA time zone, `UTC` unless set.
     pub timezone: String,
+    /// Since when it has the number that it sends from, if it had another one before.
+    #[serde(default)]
+    pub number_changed_at: Option<Time>,
+    /// Whether what contacts write is marked as read.
+    #[serde(default)]
+    pub mark_as_read: bool,
+    /// Whether contacts see that an answer is being typed.
+    #[serde(default)]
+    pub typing_indicator: bool,
 }
 
 /// How bad an [`Issue`] is.

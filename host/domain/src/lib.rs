@@ -4,6 +4,7 @@
 //! least two crates speak of it; request and response bodies stay with their endpoint, rows stay in `storage`.
 
 mod clock;
+mod consent;
 mod contact;
 mod event;
 mod execution;
@@ -13,8 +14,10 @@ mod ids;
 mod message;
 mod schedule;
 mod trigger;
+mod window;
 
 pub use clock::{Clock, SystemClock, TestClock, Time};
+pub use consent::ConsentSource;
 pub use contact::{Address, AddressError, Contact};
 pub use event::EventType;
 pub use execution::{Effect, EffectOutcome, Execution, ExecutionStatus, HttpEffect, HttpReply};
@@ -23,9 +26,10 @@ pub use flow::{BotInfo, FlowDefinition, FlowInfo, Issue, NodeDefinition, Severit
 pub use ids::{
     ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, TemplateId, TriggerId, UserId,
 };
-pub use message::{Delivery, DeliveryStatus, Direction, InboundMessage, OutgoingMessage};
+pub use message::{Delivery, DeliveryStatus, Direction, FailedMessage, InboundMessage, OutgoingMessage};
 pub use schedule::{DayOfWeek, Missed, Schedule, ScheduleType};
 pub use trigger::{MatchType, Trigger, TriggerRule};
+pub use window::{Window, WindowFacts};
 
 /// A JSON object, as used for flow state and contact attributes.
 pub type JsonMap = serde_json::Map<String, serde_json::Value>;

@@ -39,6 +39,16 @@ pub struct InboundMessage {
     pub reply_id: Option<String>,
     /// The type's own fields as Meta names them.
     pub content: Value,
+    /// What it answers and where it comes from, as Meta names it: `id`, `from`, `forwarded`, `frequently_forwarded`,
+    /// `referred_product`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+    /// The advertisement that led to it, as Meta names its fields: `source_url`, `headline`, `ctwa_clid`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<Value>,
+    /// What is wrong with it, e.g. that its file cannot be had: `code`, `title`, `details`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
     /// When the contact sent it, by Meta's clock.
     pub timestamp: Time,
 }
@@ -61,6 +71,22 @@ impl OutgoingMessage {
             body => body.get("text").and_then(Value::as_str).map(str::to_owned),
         })
     }
+}
+
+/// A message of a bot's that failed for good: Meta refused it, or reported later that it cannot be delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedMessage {
+    /// Row id.
+    pub id: MessageId,
+    /// Position of the node that said it; none for messages by API.
+    pub node: Option<i64>,
+    /// The turn of its execution in which it was said.
+    pub turn: i64,
+    /// How many executions started one another up to the one that said it.
+    #[serde(default)]
+    pub depth: i64,
+    /// What went wrong: `code`, `title`, `details`, as far as known.
+    pub error: Value,
 }
 
 /// How far an outbound message got.

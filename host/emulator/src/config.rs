@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::Clock;
 
-use crate::Faults;
+use crate::{Faults, Limits};
 
 /// Settings of an [`Emulator`](crate::Emulator). [`Config::new`] has what tests and the demo usually want.
 #[derive(Debug, Clone)]
@@ -21,6 +21,9 @@ pub struct Config {
     pub number: Number,
     /// Whether other phone number ids are unknown. Otherwise every id is a number.
     pub only_this_number: bool,
+    /// Whether webhooks name everybody's business-scoped user id, as Meta's do since April 2026. Otherwise only that of
+    /// people who were given one.
+    pub user_ids: bool,
     /// Dates timestamps. Pauses and time-outs are real time all the same.
     pub clock: Arc<dyn Clock>,
     /// Where the dice start: equal seeds and equal input give equal mischief.
@@ -33,6 +36,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What goes wrong.
     pub faults: Faults,
+    /// How much is taken.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -46,12 +51,14 @@ impl Config {
             token: None,
             number: Number::of("100000000000001"),
             only_this_number: false,
+            user_ids: false,
             clock,
             seed: 1,
             record: Record::Everything,
             statuses: Statuses::default(),
             delivery: Delivery::default(),
             faults: Faults::default(),
+            limits: Limits::default(),
         }
     }
 }

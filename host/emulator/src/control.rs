@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Query, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Faults, Inbound, Sent, Signature, Ticket,
+    Faults, Inbound, Limits, Sent, Signature, Ticket, account,
     shared::Shared,
     speech::{post_raw, say},
 };
@@ -28,10 +28,15 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/emulator/say", post(speak))
         .route("/emulator/webhook", post(raw))
         .route("/emulator/faults", get(faults).post(set_faults))
+        .route("/emulator/limits", get(limits).post(set_limits))
         .route("/emulator/callback", put(set_callback))
         .route("/emulator/transcript", get(transcript))
         .route("/emulator/deliveries", get(deliveries))
         .route("/emulator/refusals", get(refusals))
+        .route("/emulator/reads", get(reads))
+        .route("/emulator/templates", post(put_template))
+        .route("/emulator/templates/change", post(change_template))
+        .route("/emulator/files", post(put_file))
 }
 
 #[derive(Deserialize)]
@@ -139,6 +144,15 @@ async fn set_faults(State(shared): State<Arc<Shared>>, Json(faults): Json<Faults
     Json(faults)
 }
 
+async fn limits(State(shared): State<Arc<Shared>>) -> Json<Limits> {
+    Json(shared.state().limits.clone())
+}
+
+async fn set_limits(State(shared): State<Arc<Shared>>, Json(limits): Json<Limits>) -> Json<Limits> {
+    shared.state().limits = limits.clone();
+    Json(limits)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Callback {
@@ -166,8 +180,54 @@ async fn deliveries(State(shared): State<Arc<Shared>>) -> Response {
     Json(json!({ "pending": *shared.pending.borrow(), "deliveries": reports })).into_response()
 }
 
+async fn reads(State(shared): State<Arc<Shared>>) -> Response {
+    let state = shared.state();
+    Json(json!({ "reads": state.reads, "typings": state.typings })).into_response()
+}
+
 async fn refusals(State(shared): State<Arc<Shared>>) -> Response {
     let counts: serde_json::Map<String, Value> =
         shared.state().refusals.iter().map(|(code, count)| (code.to_string(), json!(count))).collect();
     Json(counts).into_response()
+}
+
+async fn put_template(State(shared): State<Arc<Shared>>, Json(definition): Json<Value>) -> Response {
+    if !definition["name"].is_string() {
+        return (StatusCode::BAD_REQUEST, "give a name\n").into_response();
+    }
+    let id = account::put_template(&shared, &definition);
+    Json(json!({ "id": id })).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateChange {
+    name: String,
+    language: String,
+    status: Option<String>,
+    reason: Option<String>,
+    quality: Option<String>,
+    category: Option<String>,
+}
+
+async fn change_template(State(shared): State<Arc<Shared>>, Json(change): Json<TemplateChange>) -> StatusCode {
+    let TemplateChange { name, language, status, reason, quality, category } = change;
+    let template = (name.as_str(), language.as_str());
+    if let Some(status) = status {
+        drop(account::set_template_status(&shared, template, &status, reason.as_deref()));
+    }
+    if let Some(score) = quality {
+        drop(account::set_template_quality(&shared, template, &score));
+    }
+    if let Some(category) = category {
+        drop(account::set_template_category(&shared, template, &category));
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn put_file(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("application/octet-stream");
+    let file = shared.state().files.put(kind, body);
+    Json(json!({ "id": file.id, "sha256": file.sha256, "mime_type": file.mime_type })).into_response()
 }

@@ -18,6 +18,8 @@ pub struct Faults {
     pub messages: Disorder,
     /// Disorder among webhooks about statuses.
     pub statuses: Disorder,
+    /// Statuses do not give `biz_opaque_callback_data` back.
+    pub forgets_callback_data: bool,
 }
 
 /// A failure for a number of sends.
@@ -29,6 +31,9 @@ pub struct Planned {
     /// Only sends to this phone or business-scoped user id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Only sends of this message type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<String>,
     /// What happens.
     #[serde(flatten)]
     pub failure: Failure,
@@ -86,6 +91,8 @@ pub enum Failure {
 pub struct Disorder {
     /// Share of webhooks that are delivered twice, from 0 to 1.
     pub duplicate: f64,
+    /// Milliseconds that each of them is late.
+    pub delay_ms: u64,
     /// How many consecutive webhooks are put into random order; 0 and 1 leave them as they are. One that waits for
     /// company goes out alone after 30 ms.
     pub shuffle: usize,
@@ -98,12 +105,14 @@ fn once() -> u32 {
 impl Faults {
     /// Adds a failure for the next `times` sends to anybody.
     pub fn fail_next(&mut self, times: u32, failure: Failure) {
-        self.next.push_back(Planned { times, to: None, failure });
+        self.next.push_back(Planned { times, to: None, message_type: None, failure });
     }
 
-    /// What happens to a send to `to`; uses up one of the planned failures. `dice` gives numbers from 0 to 1.
-    pub(crate) fn take(&mut self, to: &str, dice: impl FnOnce() -> f64) -> Failure {
-        let planned = self.next.iter().position(|p| p.times > 0 && p.to.as_deref().is_none_or(|phone| phone == to));
+    /// What happens to a send of a type to `to`; uses up one of the planned failures. `dice` gives numbers from 0 to 1.
+    pub(crate) fn take(&mut self, to: &str, kind: &str, dice: impl FnOnce() -> f64) -> Failure {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        let hits = |p: &Planned| p.times > 0 && fits(&p.to, to) && fits(&p.message_type, kind);
+        let planned = self.next.iter().position(hits);
         if let Some(index) = planned {
             let planned = &mut self.next[index];
             planned.times -= 1;
@@ -134,12 +143,17 @@ mod tests {
         let mut faults =
             Faults { share: Some(Share { of: 0.5, failure: Failure::DropBeforeAccept }), ..Faults::default() };
         faults.fail_next(2, Failure::code(131_056));
-        faults.next.push_back(Planned { times: 1, to: Some("2".into()), failure: Failure::AcceptThenDrop });
-        assert_eq!(faults.take("2", || 0.0), Failure::code(131_056));
-        assert_eq!(faults.take("1", || 0.0), Failure::code(131_056));
-        assert_eq!(faults.take("1", || 0.4), Failure::DropBeforeAccept);
-        assert_eq!(faults.take("2", || 0.4), Failure::AcceptThenDrop);
-        assert_eq!(faults.take("2", || 0.6), Failure::None);
+        faults.next.push_back(Planned {
+            times: 1,
+            to: Some("2".into()),
+            message_type: Some("text".into()),
+            failure: Failure::AcceptThenDrop,
+        });
+        assert_eq!(faults.take("2", "text", || 0.0), Failure::code(131_056));
+        assert_eq!(faults.take("1", "text", || 0.0), Failure::code(131_056));
+        assert_eq!(faults.take("1", "text", || 0.4), Failure::DropBeforeAccept);
+        assert_eq!(faults.take("2", "text", || 0.4), Failure::AcceptThenDrop);
+        assert_eq!(faults.take("2", "text", || 0.6), Failure::None);
     }
 
     #[test]
@@ -147,9 +161,9 @@ mod tests {
         let json = r#"{"delay_ms": 5, "next": [{"kind": "code", "code": 130429, "times": 3}, {"kind": "gateway", "http_status": 502}],
             "share": {"of": 0.1, "kind": "accept_then_drop"}, "statuses": {"shuffle": 8}}"#;
         let faults: Faults = serde_json::from_str(json).unwrap();
-        assert_eq!(faults.next[0], Planned { times: 3, to: None, failure: Failure::code(130_429) });
+        assert_eq!(faults.next[0], Planned { times: 3, to: None, message_type: None, failure: Failure::code(130_429) });
         assert_eq!(faults.next[1].times, 1);
-        assert_eq!(faults.statuses, Disorder { duplicate: 0.0, shuffle: 8 });
+        assert_eq!(faults.statuses, Disorder { shuffle: 8, ..Disorder::default() });
         assert!(serde_json::from_str::<Faults>(r#"{"dealy_ms": 5}"#).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use domain::{Address, Time};
 use serde_json::{Map, Value, json};
 
+use crate::File;
+
 /// A message from a person, to be emitted by [`Emulator::say_with`](crate::Emulator::say_with).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inbound {
@@ -59,11 +61,16 @@ impl Inbound {
         Self::new(from, "button", json!({ "payload": payload, "text": text }))
     }
 
-    /// A file: `kind` is `image`, `video`, `audio`, `document` or `sticker`.
+    /// A file that cannot be fetched: `kind` is `image`, `video`, `audio`, `document` or `sticker`.
     pub fn media(from: &str, kind: &str, media_id: &str, mime_type: &str) -> Self {
-        // The hash is of nothing: the emulator serves no bytes.
+        // The hash of nothing: there are no bytes behind such an id.
         let sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         Self::new(from, kind, json!({ "id": media_id, "mime_type": mime_type, "sha256": sha256 }))
+    }
+
+    /// A file that the emulator has, see [`Emulator::put_file`](crate::Emulator::put_file).
+    pub fn file(from: &str, kind: &str, file: &File) -> Self {
+        Self::new(from, kind, json!({ "id": file.id, "mime_type": file.mime_type, "sha256": file.sha256 }))
     }
 
     /// A place.
@@ -74,6 +81,58 @@ impl Inbound {
     /// A reaction; an empty emoji takes it back.
     pub fn reaction(from: &str, wamid: &str, emoji: &str) -> Self {
         Self::new(from, "reaction", json!({ "message_id": wamid, "emoji": emoji }))
+    }
+
+    /// An order of one product.
+    pub fn order(from: &str, catalog_id: &str, product_id: &str, quantity: u32) -> Self {
+        let item =
+            json!({ "product_retailer_id": product_id, "quantity": quantity, "item_price": 9.5, "currency": "EUR" });
+        Self::new(from, "order", json!({ "catalog_id": catalog_id, "text": "", "product_items": [item] }))
+    }
+
+    /// Business cards, given as Meta writes them.
+    pub fn contacts(from: &str, cards: Value) -> Self {
+        Self::new(from, "contacts", cards)
+    }
+
+    /// The answer to a WhatsApp Flow; `response` is JSON as a text.
+    pub fn flow_reply(from: &str, response: &str) -> Self {
+        let reply = json!({ "name": "flow", "body": "Sent", "response_json": response });
+        Self::new(from, "interactive", json!({ "type": "nfm_reply", "nfm_reply": reply }))
+    }
+
+    /// What Meta cannot pass on.
+    pub fn unsupported(from: &str) -> Self {
+        let error = json!({ "code": 131_051, "title": "Message type unknown" });
+        Self::new(from, "unsupported", json!({ "type": "unknown" })).beside("errors", json!([error]))
+    }
+
+    /// A text of this person, edited.
+    pub fn edit(from: &str, wamid: &str, body: &str) -> Self {
+        let message = json!({ "type": "text", "text": { "body": body } });
+        Self::new(from, "edit", json!({ "original_message_id": wamid, "message": message }))
+    }
+
+    /// A message of this person, deleted.
+    pub fn revoke(from: &str, wamid: &str) -> Self {
+        Self::new(from, "revoke", json!({ "original_message_id": wamid }))
+    }
+
+    /// Notice of a new number, and the user id that comes with it.
+    pub fn changed_number(from: &str, number: &str, bsuid: Option<&str>) -> Self {
+        let body = format!("User changed from {from} to {number}");
+        let mut notice = json!({ "type": "user_changed_number", "body": body, "wa_id": number });
+        if let Some(id) = bsuid {
+            notice["user_id"] = json!(id);
+        }
+        Self::new(from, "system", notice)
+    }
+
+    /// Notice of a new user id: it names its sender only in words.
+    pub fn changed_user_id(previous: &str, current: &str) -> Self {
+        let body = format!("User changed from {previous} to {current}");
+        let notice = json!({ "type": "user_changed_user_id", "body": body, "user_id": current });
+        Self { bsuid: None, hides_phone: true, ..Self::new(previous, "system", notice) }
     }
 
     /// Adds a caption or any other text to the type's object.

@@ -11,22 +11,33 @@
 //! |---|---|
 //! | `POST /{version}/{phone_number_id}/messages` | Meta's own: sends, marks as read |
 //! | `GET /{version}/{phone_number_id}` | Meta's own: tells about a number |
+//! | `POST /{version}/{phone_number_id}/media`, `GET`, `DELETE /{version}/{media_id}` | Meta's own: files |
+//! | `GET`, `POST`, `DELETE /{version}/{waba_id}/message_templates` | Meta's own: templates; while there is none, any can be sent |
 //! | `POST /emulator/say` `{"from": "16505551234", "text": "hi"}` | A person writes. Instead of `text`: `type` and `content`. Optional: `name`, `username`, `bsuid`, `wamid`, `phone_number_id`, `context`; `"wait": true` answers only when the webhook was delivered |
 //! | `GET /emulator/sent?to=&since=&wait_for=&timeout_ms=` | Accepted sends in order; `wait_for` waits until there are that many |
 //! | `DELETE /emulator/sent` | Forgets what was sent, said, refused and delivered |
 //! | `GET /emulator/transcript?phone=` | A conversation as text |
+//! | `POST /emulator/templates` `{"name": "hello", "components": […]}` | Adds an approved template |
+//! | `POST /emulator/templates/change` `{"name": "hello", "language": "en_US", "status": "PAUSED"}` | Changes a template and tells by webhook: `status` (with `reason`), `quality`, `category` |
+//! | `POST /emulator/files` | Keeps the body as a file, to be said with its id; answers `{"id", "sha256"}` |
 //! | `GET`, `POST /emulator/faults` | What goes wrong: [`Faults`] as JSON; `{}` makes everything right again |
+//! | `GET`, `POST /emulator/limits` | How much is taken: [`Limits`] as JSON; `{}` is no limit |
 //! | `POST /emulator/webhook?signature=valid\|wrong\|none` | Posts the body as it is to the callback, once, and tells the answer |
 //! | `PUT /emulator/callback` `{"url": "http://…/whatsapp/webhook"}` | Where webhooks go |
 //! | `GET /emulator/deliveries` | What became of each webhook |
 //! | `GET /emulator/refusals` | How many sends were refused, by Meta's code |
+//! | `GET /emulator/reads` | The messages that were marked as read, and those among them with which typing was shown |
 
+mod account;
+mod catalogue;
 mod config;
 mod control;
 mod dice;
 mod faults;
+mod files;
 mod graph;
 mod inbound;
+mod limits;
 mod log;
 mod postman;
 mod shared;
@@ -36,6 +47,7 @@ mod wire;
 
 use std::{collections::BTreeMap, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use axum::{extract::DefaultBodyLimit, routing::get};
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
@@ -43,14 +55,20 @@ use tokio::{
     time::timeout,
 };
 
+pub use catalogue::Reads;
 pub use config::{Config, Delivery, Number, Record, Statuses};
 pub use faults::{Disorder, Failure, Faults, Planned, Share};
+pub use files::File;
 pub use inbound::Inbound;
+pub use limits::{Calls, Limits};
 pub use log::{Line, Sent, Speaker};
 pub use postman::{Delivered, DeliveryReport, Kind, Undelivered};
 pub use speech::{Signature, Ticket};
 
 use shared::Shared;
+
+/// Most bytes of a request: the largest file, and what stands around it.
+const BODY_BYTES_MAX: usize = 101 * 1024 * 1024;
 
 /// A running emulator. Clones are the same one; it ends when the last is dropped.
 #[derive(Clone)]
@@ -104,7 +122,11 @@ impl Emulator {
         for queue in receivers {
             shared.spawn(postman::run(shared.clone(), queue));
         }
-        let router = control::routes().fallback(graph::answer).with_state(shared.clone());
+        let router = control::routes()
+            .route(&format!("{}/{{link}}", files::LINKS), get(files::bytes))
+            .fallback(graph::answer)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(shared.clone());
         let service = router.into_make_service_with_connect_info::<wire::Cord>();
         shared.spawn(async move {
             // Serving ends only with the task.
@@ -119,7 +141,7 @@ impl Emulator {
 
     /// What to set `WHATSAPP_API_BASE_URL` to.
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.shared().port)
+        self.shared().base_url()
     }
 
     /// The number people write to unless told otherwise.
@@ -135,6 +157,17 @@ impl Emulator {
     /// Sets where webhooks go. Those not yet delivered go there, too.
     pub fn set_callback(&self, url: &str) {
         self.shared().state().callback_url = Some(url.to_owned());
+    }
+
+    /// Makes Meta name somebody who is sent to by `number` in its own way, in its answers to sends.
+    pub fn name_person(&self, number: &str, wa_id: &str, bsuid: Option<&str>) {
+        let person = shared::Person { wa_id: wa_id.to_owned(), bsuid: bsuid.map(str::to_owned) };
+        self.shared().state().people.insert(number.to_owned(), person);
+    }
+
+    /// The business writes to a person with its own phone, past the bot.
+    pub fn echo(&self, inbound: &Inbound) -> Ticket {
+        speech::echo(self.shared(), inbound)
     }
 
     /// A person writes a text.
@@ -237,6 +270,11 @@ impl Emulator {
         self.shared().state().faults = faults;
     }
 
+    /// Sets how much is taken from now on; the default is everything.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared().state().limits = limits;
+    }
+
     /// Makes the next `times` sends fail.
     pub fn fail_next(&self, times: u32, failure: Failure) {
         self.shared().state().faults.fail_next(times, failure);
@@ -250,6 +288,11 @@ impl Emulator {
     /// The messages that were marked as read, in order.
     pub fn reads(&self) -> Vec<String> {
         self.shared().state().reads.clone()
+    }
+
+    /// Those among them with which a person was shown that an answer is being typed.
+    pub fn typings(&self) -> Vec<String> {
+        self.shared().state().typings.clone()
     }
 
     /// What became of each webhook so far. Empty with [`Record::Count`].

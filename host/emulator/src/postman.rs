@@ -104,6 +104,14 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<
                 shared.pending.send_modify(|count| *count += 1);
                 shared.spawn(deliver(shared.clone(), post.copy(), 0));
             }
+            if disorder.delay_ms > 0 {
+                let (shared, pause) = (shared.clone(), Duration::from_millis(disorder.delay_ms));
+                shared.clone().spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    deliver(shared, post, 0).await;
+                });
+                continue;
+            }
             // Only the first attempt is made in line: a webhook that fails lets the next ones pass, as at Meta.
             if let Some(post) = attempt(&shared, post, 1).await {
                 shared.spawn(deliver(shared.clone(), post, 1));

@@ -1,7 +1,7 @@
 //! What the handlers, the postman and the handle share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,16 +10,19 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     sync::{broadcast, mpsc, watch},
     task::JoinSet,
 };
 
 use crate::{
-    Config, Faults, Number, Record, Sent,
+    Config, Faults, Inbound, Limits, Number, Record, Sent,
+    catalogue::{Catalogue, Reads},
     dice::Dice,
     faults::Failure,
+    files::Files,
+    limits::{Call, Ledger},
     log::{Entry, Log},
     postman::{DeliveryReport, Kind, Post},
     webhook,
@@ -43,15 +46,31 @@ pub(crate) struct Shared {
     stopped: AtomicBool,
 }
 
+/// How Meta names somebody.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) wa_id: String,
+    pub(crate) bsuid: Option<String>,
+}
+
 /// What changes.
 pub(crate) struct State {
     pub(crate) callback_url: Option<String>,
     pub(crate) faults: Faults,
+    pub(crate) limits: Limits,
+    pub(crate) ledger: Ledger,
     pub(crate) dice: Dice,
     pub(crate) log: Log,
     pub(crate) refusals: BTreeMap<i64, u64>,
     pub(crate) reads: Vec<String>,
+    /// Those of `reads` with which typing was shown.
+    pub(crate) typings: Vec<String>,
     pub(crate) deliveries: BTreeMap<u64, DeliveryReport>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) reads_fault: Reads,
+    pub(crate) files: Files,
+    /// People whom Meta knows by another number than is sent to, with their user ids, by that number.
+    pub(crate) people: HashMap<String, Person>,
     next_seq: u64,
     next_id: u64,
 }
@@ -66,11 +85,18 @@ impl Shared {
         let state = State {
             callback_url: config.callback_url.clone(),
             faults: config.faults.clone(),
+            limits: config.limits.clone(),
+            ledger: Ledger::default(),
             dice: Dice::new(config.seed),
             log: Log::default(),
             refusals: BTreeMap::new(),
             reads: Vec::new(),
+            typings: Vec::new(),
             deliveries: BTreeMap::new(),
+            catalogue: Catalogue::default(),
+            reads_fault: Reads::default(),
+            files: Files::default(),
+            people: HashMap::new(),
             next_seq: 0,
             next_id: 0,
         };
@@ -86,6 +112,11 @@ impl Shared {
             tasks: Mutex::default(),
             stopped: AtomicBool::new(false),
         }
+    }
+
+    /// Where this emulator listens.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The changing part. Held briefly, never across an await.
@@ -173,10 +204,22 @@ impl Shared {
         sent
     }
 
-    /// What becomes of a send to `to`.
-    pub(crate) fn fate(&self, to: &str) -> Failure {
+    /// What becomes of a send of a type to `to`.
+    pub(crate) fn fate(&self, to: &str, kind: &str) -> Failure {
         let state = &mut *self.state();
-        state.faults.take(to, || state.dice.fraction())
+        state.faults.take(to, kind, || state.dice.fraction())
+    }
+
+    /// Counts a send, or tells the code of the limit that it would break.
+    pub(crate) fn count(&self, call: &Call<'_>) -> Result<(), i64> {
+        let state = &mut *self.state();
+        state.ledger.take(&state.limits, call, self.config.clock.now())
+    }
+
+    /// Counts a message that a number gets.
+    pub(crate) fn hear(&self, number: &str) {
+        let state = &mut *self.state();
+        state.ledger.hear(&state.limits, number, self.config.clock.now());
     }
 
     /// Hands a webhook to the postman. `person` keeps its order among those of the same person.
@@ -224,13 +267,46 @@ impl Shared {
         });
     }
 
+    /// What somebody writes, with their business-scoped user id if everybody's is told.
+    pub(crate) fn identified(&self, inbound: &Inbound) -> Inbound {
+        let mut inbound = inbound.clone();
+        if self.config.user_ids && inbound.bsuid.is_none() {
+            inbound.bsuid = Some(user_id(&inbound.from));
+        }
+        inbound
+    }
+
+    /// The entries of `contacts` in a status webhook: who it was sent to, without a profile. None unless everybody's id is
+    /// told, and in groups.
+    fn recipient(&self, sent: &Sent) -> Vec<Value> {
+        if !self.config.user_ids || sent.body["recipient_type"] == "group" {
+            return Vec::new();
+        }
+        let contact = if sent.to_phone {
+            json!({ "wa_id": sent.to, "user_id": user_id(&sent.to) })
+        } else {
+            json!({ "user_id": sent.to })
+        };
+        vec![contact]
+    }
+
     /// A status webhook, dated now.
     pub(crate) fn status_post(&self, sent: &Sent, word: &str, failed: Option<i64>) -> Post {
         let number = self.number(&sent.phone_number_id).unwrap_or_else(|| self.config.number.clone());
-        let status = webhook::status(sent, word, failed, self.config.clock.now());
-        let entry = webhook::entry(&number, "statuses", &[status], &[]);
+        let mut status = webhook::status(sent, word, failed, self.config.clock.now());
+        if self.state().faults.forgets_callback_data
+            && let Some(status) = status.as_object_mut()
+        {
+            status.remove("biz_opaque_callback_data");
+        }
+        let entry = webhook::entry(&number, "statuses", &[status], &self.recipient(sent));
         self.post(Kind::Status, &sent.to, webhook::body(&Value::Array(vec![entry])))
     }
+}
+
+/// The business-scoped user id of whoever has a phone.
+fn user_id(phone: &str) -> String {
+    format!("US.{phone}")
 }
 
 /// Which lane a person's webhooks take: the same one always (FNV-1a).

@@ -51,11 +51,13 @@ pub(crate) fn say(shared: &Arc<Shared>, messages: &[Inbound]) -> Ticket {
     let mut wamids = Vec::new();
     let mut numbers: Vec<(Number, Vec<Value>, Vec<Value>)> = Vec::new();
     for inbound in messages {
+        let inbound = &shared.identified(inbound);
         let wamid = inbound.wamid.clone().unwrap_or_else(|| shared.wamid(&inbound.from));
         let number = match &inbound.phone_number_id {
             Some(id) if *id != shared.config.number.phone_number_id => Number::of(id),
             _ => shared.config.number.clone(),
         };
+        shared.hear(&number.phone_number_id);
         let index = numbers.iter().position(|(known, ..)| *known == number).unwrap_or_else(|| {
             numbers.push((number, Vec::new(), Vec::new()));
             numbers.len() - 1
@@ -78,9 +80,28 @@ pub(crate) fn say(shared: &Arc<Shared>, messages: &[Inbound]) -> Ticket {
     queue(shared, Kind::Message, person, &Value::Array(entries), wamids)
 }
 
+/// A message of the business's own phone: `inbound` as if the person it is to had written it.
+pub(crate) fn echo(shared: &Arc<Shared>, inbound: &Inbound) -> Ticket {
+    let wamid = inbound.wamid.clone().unwrap_or_else(|| shared.wamid(&inbound.from));
+    let number = &shared.config.number;
+    let mut message = inbound.message(&wamid, shared.config.clock.now());
+    message["to"] = json!(inbound.from);
+    message["from"] = json!(number.display_phone_number);
+    let mut entry = webhook::entry(number, "message_echoes", &[message], &[]);
+    entry["changes"][0]["field"] = json!("smb_message_echoes");
+    queue(shared, Kind::Message, &inbound.from, &json!([entry]), vec![wamid])
+}
+
 /// A webhook of any field about the first number.
 pub(crate) fn emit(shared: &Arc<Shared>, field: &str, value: &Value) -> Ticket {
     let entry = json!([{ "id": shared.config.number.waba_id, "changes": [{ "field": field, "value": value }] }]);
+    queue(shared, Kind::Other, "", &entry, Vec::new())
+}
+
+/// [`emit`] with the time at which Meta says it sent it.
+pub(crate) fn emit_dated(shared: &Arc<Shared>, field: &str, value: &Value) -> Ticket {
+    let (id, time) = (&shared.config.number.waba_id, shared.config.clock.now().timestamp());
+    let entry = json!([{ "id": id, "time": time, "changes": [{ "field": field, "value": value }] }]);
     queue(shared, Kind::Other, "", &entry, Vec::new())
 }
 
@@ -109,6 +130,7 @@ pub(crate) fn clear(shared: &Shared) -> u64 {
     state.log.clear();
     state.refusals.clear();
     state.reads.clear();
+    state.typings.clear();
     state.deliveries.clear();
     shared.accepted.send_replace(0)
 }

@@ -175,7 +175,7 @@ async fn failures_look_like_the_real_ones() {
     let Err(SendError::Refused(error)) = send().await else { panic!() };
     assert_eq!((error.code, error.http_status), (131_056, 400));
     emulator.fail_next(1, Failure::Gateway { http_status: 502 });
-    assert_eq!(send().await, Err(SendError::Unavailable { http_status: 502 }));
+    assert!(matches!(send().await, Err(SendError::Unknown(reason)) if reason.contains("502")));
     assert_eq!(emulator.count(), 0);
 
     emulator.fail_next(1, Failure::DropBeforeAccept);
@@ -186,6 +186,48 @@ async fn failures_look_like_the_real_ones() {
     assert_eq!(emulator.count(), 1);
     send().await.unwrap();
     assert_eq!(emulator.refusals().get(&131_056), Some(&1));
+}
+
+#[tokio::test]
+async fn every_code_of_metas_comes_on_demand() {
+    let emulator = quiet().await;
+    let (client, id) = (client(&emulator), emulator.number().phone_number_id.clone());
+    let codes = whatsapp::errors::codes();
+    assert!(codes.len() >= 69);
+    for code in &codes {
+        emulator.fail_next(1, Failure::code(*code));
+        let Err(SendError::Refused(error)) = client.send(&id, "token", &text(PERSON, "hi")).await else {
+            panic!("{code}")
+        };
+        assert_eq!((error.code, error.http_status), (*code, whatsapp::errors::usual_http_status(*code)));
+    }
+    assert_eq!(emulator.refusals().into_keys().collect::<Vec<_>>(), codes);
+    assert_eq!(emulator.count(), 0);
+}
+
+#[tokio::test]
+async fn limits_are_set_over_http_and_kept() {
+    let emulator = quiet().await;
+    let (client, id) = (client(&emulator), emulator.number().phone_number_id.clone());
+    let http = Http(emulator.base_url());
+    let limits = json!({ "pairs": true, "app": { "most": 50, "seconds": 3600 }, "numbers": { "42": 1000 } });
+    http.call("POST", "/emulator/limits", Some(&limits)).await;
+    assert_eq!(http.call("GET", "/emulator/limits", None).await["app"]["most"], 50);
+    let send = async |person: &str| match client.send(&id, "token", &text(person, "hi")).await {
+        Ok(_) => 0,
+        Err(SendError::Refused(error)) => error.code,
+        Err(error) => panic!("{error}"),
+    };
+    for _ in 0..45 {
+        assert_eq!(send(PERSON).await, 0);
+    }
+    assert_eq!(send(PERSON).await, 131_056);
+    for _ in 0..5 {
+        assert_eq!(send("16505550000").await, 0);
+    }
+    assert_eq!(send("16505550000").await, 4);
+    assert_eq!(client.number("42", "token").await.unwrap().throughput.unwrap().level, "HIGH");
+    assert_eq!(client.number(&id, "token").await.unwrap().throughput.unwrap().level, "STANDARD");
 }
 
 #[tokio::test]
@@ -218,7 +260,10 @@ async fn wrong_requests_are_refused_in_metas_form() {
 async fn webhooks_can_be_doubled_and_shuffled() {
     let callback = Callback::start().await;
     let emulator = Emulator::start(Config { statuses: Statuses::off(), seed: 3, ..config() }).await.unwrap();
-    emulator.set_faults(Faults { messages: Disorder { duplicate: 1.0, shuffle: 10 }, ..Faults::default() });
+    emulator.set_faults(Faults {
+        messages: Disorder { duplicate: 1.0, shuffle: 10, ..Disorder::default() },
+        ..Faults::default()
+    });
     let expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     expected.iter().for_each(|n| drop(emulator.say(PERSON, n)));
     emulator.set_callback(&callback.url);

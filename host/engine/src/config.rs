@@ -112,6 +112,15 @@ impl<'a, 'c> Reader<'a, 'c> {
         found
     }
 
+    /// True or false; none when the member is missing.
+    pub(crate) fn boolean(&mut self, field: &'static str) -> Option<bool> {
+        let value = self.get(field)?.as_bool();
+        if value.is_none() {
+            self.wrong_type(field, "true or false");
+        }
+        value
+    }
+
     /// A whole number between 0 or 1 and a bound, `default` when it is missing.
     pub(crate) fn whole(&mut self, field: &'static str, least: u32, most: u32, default: u32) -> Option<u32> {
         let Some(value) = self.get(field) else { return Some(default) };

@@ -1,4 +1,4 @@
-//! What `send_message` and `ask` say: a message type and its content.
+//! What `send_message` and `ask` say: a message type and its content, and the template that may stand in for it.
 
 use domain::{NodeDefinition, OutgoingMessage};
 use serde_json::{Value, json};
@@ -11,6 +11,12 @@ use crate::{
     values,
 };
 
+/// The member that holds the template which stands in for a message.
+const FALLBACK: &str = "fallback_template";
+
+/// The message type that may be sent at any time.
+pub(crate) const TEMPLATE: &str = "template";
+
 /// Message types that can be sent.
 const KINDS: [(&str, Kind); 10] = [
     ("text", Kind::Text),
@@ -21,7 +27,7 @@ const KINDS: [(&str, Kind); 10] = [
     ("sticker", Kind::Media("sticker")),
     ("location", Kind::Location),
     ("contacts", Kind::Contacts),
-    ("template", Kind::Template),
+    (TEMPLATE, Kind::Template),
     ("interactive", Kind::Interactive),
 ];
 
@@ -43,7 +49,7 @@ impl Kind {
             Self::Media(name) => name,
             Self::Location => "location",
             Self::Contacts => "contacts",
-            Self::Template => "template",
+            Self::Template => TEMPLATE,
             Self::Interactive => "interactive",
         }
     }
@@ -54,37 +60,48 @@ impl Kind {
 pub(crate) struct Content {
     kind: Kind,
     data: Data,
+    /// Where its settings were.
+    field: &'static str,
 }
 
-/// What became of a message.
+/// A message with its templates filled in.
 #[derive(Debug)]
-pub(crate) enum Sent {
-    /// It was sent.
-    Yes,
+pub(crate) enum Filled {
+    /// It can be sent.
+    Message(OutgoingMessage),
     /// Something it cannot do without is empty; a sentence says what.
-    Skipped(&'static str),
+    Lacking(&'static str),
 }
 
 impl Content {
     /// Reads `message_type` and `content`.
     pub(crate) fn read(reader: &mut Reader<'_, '_>) -> Option<Self> {
         let kind = read_kind(reader);
-        let content = reader.required("content");
-        let (kind, content) = (kind?, content?);
-        let pointer = reader.at("content");
+        reader.required("content");
+        Self::read_at(reader, kind?, "content")
+    }
+
+    /// Reads the template that stands in for a message, as `content` of a template.
+    pub(crate) fn read_fallback(reader: &mut Reader<'_, '_>) -> Option<Self> {
+        Self::read_at(reader, Kind::Template, FALLBACK)
+    }
+
+    fn read_at(reader: &mut Reader<'_, '_>, kind: Kind, field: &'static str) -> Option<Self> {
+        let content = reader.get(field)?;
+        let pointer = reader.at(field);
         let data = match (kind, content) {
             (Kind::Text, Value::String(_)) => {
                 Data::Object(vec![("body".to_owned(), reader.data_of(&pointer, content, Mode::Text)?)])
             }
             (Kind::Contacts, Value::Array(_)) => reader.data_of(&pointer, content, Mode::Text)?,
             (_, Value::Object(members)) => {
-                warn_of_unknown(reader, kind);
+                warn_of_unknown(reader, kind, field);
                 let mut normal = Vec::new();
                 for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
                     normal.push((name.clone(), reader.data_of(&member(&pointer, name), value, Mode::Text)));
                 }
-                if let Some((field, detail)) = normalise(kind, &mut normal) {
-                    reader.object("content")?.error("missing_field", field, detail);
+                if let Some((lacking, detail)) = normalise(kind, &mut normal) {
+                    reader.object(field)?.error("missing_field", lacking, detail);
                 }
                 let mut normal =
                     normal.into_iter().map(|(name, data)| Some((name, data?))).collect::<Option<Vec<_>>>()?;
@@ -98,11 +115,16 @@ impl Content {
                 }
             }
             _ => {
-                reader.wrong_type("content", "an object");
+                reader.wrong_type(field, "an object");
                 return None;
             }
         };
-        Some(Self { kind, data })
+        Some(Self { kind, data, field })
+    }
+
+    /// Whether it is an approved template, which may be sent at any time.
+    pub(crate) fn is_template(&self) -> bool {
+        self.kind == Kind::Template
     }
 
     /// The message type.
@@ -110,30 +132,40 @@ impl Content {
         self.kind.name()
     }
 
-    /// Fills in the templates and sends the message, unless it would be one that cannot be sent.
-    pub(crate) fn send(&self, run: &mut Run<'_>) -> Result<Sent, Failure> {
-        let mut content = run.json("content", &self.data)?;
+    /// Fills in the templates.
+    pub(crate) fn fill(&self, run: &mut Run<'_>) -> Result<Filled, Failure> {
+        let mut content = run.json(self.field, &self.data)?;
         if let Some(reason) = tidy(self.kind, &mut content) {
-            return Ok(Sent::Skipped(reason));
+            return Ok(Filled::Lacking(reason));
         }
-        run.send(OutgoingMessage { kind: self.kind().to_owned(), content })?;
-        Ok(Sent::Yes)
+        Ok(Filled::Message(OutgoingMessage { kind: self.kind().to_owned(), content }))
     }
 }
 
-/// The message that a node says, in the Cloud API's form but with its templates as they are; for checks by those who
-/// know the API's limits. None when the node says nothing, or says it in a form that [`validate`](crate::validate)
-/// refuses.
-pub fn unfilled(node: &NodeDefinition) -> Option<OutgoingMessage> {
+/// The messages that a node may say, each with the member of its settings that holds it, in the Cloud API's form but
+/// with their templates as they are; for checks by those who know the API's limits. Those in a form that
+/// [`validate`](crate::validate) refuses are left out.
+pub fn unfilled(node: &NodeDefinition) -> Vec<(&'static str, OutgoingMessage)> {
     if !["send_message", "ask"].contains(&node.kind.as_str()) {
-        return None;
+        return Vec::new();
     }
-    let content = node.config.get("content")?;
-    let word = match node.config.get("message_type")?.as_str()? {
+    let said = unfilled_content(&node.config).map(|message| ("content", message));
+    let fallback = node.config.get(FALLBACK).filter(|fallback| !fallback.is_null());
+    let fallback = fallback.and_then(|content| unfilled_as(Kind::Template, content)).map(|message| (FALLBACK, message));
+    said.into_iter().chain(fallback).collect()
+}
+
+fn unfilled_content(config: &Value) -> Option<OutgoingMessage> {
+    let content = config.get("content")?;
+    let word = match config.get("message_type")?.as_str()? {
         "media" => content.get("media_type")?.as_str()?,
         word => word,
     };
     let (_, kind) = KINDS.into_iter().find(|(name, _)| *name == word)?;
+    unfilled_as(kind, content)
+}
+
+fn unfilled_as(kind: Kind, content: &Value) -> Option<OutgoingMessage> {
     let content = match (kind, content) {
         (Kind::Text, Value::String(text)) => json!({ "body": text }),
         (Kind::Contacts, Value::Array(_)) => content.clone(),
@@ -188,9 +220,9 @@ fn known(kind: Kind) -> &'static [&'static str] {
 }
 
 /// What is not known is passed on all the same: WhatsApp may have learned something new.
-fn warn_of_unknown(reader: &mut Reader<'_, '_>, kind: Kind) {
+fn warn_of_unknown(reader: &mut Reader<'_, '_>, kind: Kind, field: &'static str) {
     let known = known(kind);
-    let Some(mut content) = reader.object("content") else { return };
+    let Some(mut content) = reader.object(field) else { return };
     for name in content.names().filter(|name| !known.is_empty() && !known.contains(name)) {
         content.warning("unknown_field", name, "is not known here and is passed on as it is");
     }

@@ -43,6 +43,14 @@ impl Length {
         Some(length)
     }
 
+    /// The length, when no template decides it.
+    pub(crate) fn fixed(&self) -> Option<Duration> {
+        match &self.amount {
+            Amount::Fixed(amount) => self.of(*amount, WAIT_DAYS),
+            Amount::Template(_) => None,
+        }
+    }
+
     /// The length, with templates filled in.
     pub(crate) fn get(&self, run: &mut Run<'_>) -> Result<Duration, Failure> {
         let most = run.limits().wait_days;

@@ -12,6 +12,7 @@ use crate::{
     limits::NODES_PER_FLOW,
     nodes::{Node, NodeType},
     template::Templates,
+    waiting,
 };
 
 /// A flow ready to run: settings read, references resolved, templates compiled. Never changes; meant to be shared.
@@ -32,7 +33,7 @@ impl Flow {
     /// # Errors
     /// Every issue of severity `error`; warnings do not keep a flow from running, see [`validate`].
     pub fn compile(definition: &FlowDefinition) -> Result<Self, Vec<Issue>> {
-        let (flow, issues) = build(definition);
+        let (flow, issues) = build(definition, Opening::Unknown);
         flow.ok_or_else(|| {
             issues.into_list().into_iter().filter(|issue| issue.severity == domain::Severity::Error).collect()
         })
@@ -59,12 +60,26 @@ impl Flow {
     }
 }
 
-/// Everything wrong with a flow: errors, which keep it from being published, and warnings.
-pub fn validate(definition: &FlowDefinition) -> Vec<Issue> {
-    build(definition).1.into_list()
+/// What is known of how a flow begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Nothing.
+    Unknown,
+    /// Only the clock starts it: the contact need not have written at all.
+    ByClock,
 }
 
-fn build(definition: &FlowDefinition) -> (Option<Flow>, Issues) {
+/// Everything wrong with a flow: errors, which keep it from being published, and warnings.
+pub fn validate(definition: &FlowDefinition) -> Vec<Issue> {
+    validate_opened(definition, Opening::Unknown)
+}
+
+/// The same for a flow of which more is known.
+pub fn validate_opened(definition: &FlowDefinition, opening: Opening) -> Vec<Issue> {
+    build(definition, opening).1.into_list()
+}
+
+fn build(definition: &FlowDefinition, opening: Opening) -> (Option<Flow>, Issues) {
     let mut compiler = Compiler {
         issues: Issues::default(),
         templates: Templates::new(),
@@ -91,6 +106,7 @@ fn build(definition: &FlowDefinition) -> (Option<Flow>, Issues) {
         nodes.push((definition.position, *place, node));
     }
     graph::check(&mut compiler.issues, &nodes);
+    waiting::check(&mut compiler.issues, &nodes, opening);
 
     let Compiler { issues, templates, by_position, .. } = compiler;
     if issues.block() {

@@ -8,6 +8,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number: the same inputs give the same sprint.
 
 mod config;
+pub mod consent;
 mod content;
 mod duration;
 mod filling;
@@ -18,6 +19,7 @@ mod limits;
 mod machine;
 mod nodes;
 mod operator;
+mod outgoing;
 mod path;
 mod pattern;
 mod refusal;
@@ -28,9 +30,10 @@ mod template;
 pub mod triggers;
 mod values;
 mod variables;
+mod waiting;
 
 pub use content::unfilled;
-pub use flow::{Flow, validate};
+pub use flow::{Flow, Opening, validate, validate_opened};
 pub use limits::{
     AUDIENCE_PHONES, AUDIENCE_TAGS, CRON_CHARS, EVENT_CONDITIONS, EVENT_DEPTH, HTTP_HEADERS, HTTP_RETRIES,
     HTTP_TIMEOUT_SECONDS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW, PATH_SEGMENTS, PATTERN_BYTES,
@@ -39,5 +42,5 @@ pub use limits::{
 pub use machine::{Cause, advance, cancel};
 pub use nodes::NODE_TYPES;
 pub use refusal::Refusal;
-pub use sprint::{Sprint, Step};
+pub use sprint::{Courtesy, Saying, Sprint, Step};
 pub use variables::Scope;

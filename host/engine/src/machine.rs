@@ -1,7 +1,7 @@
 //! Moving an execution from one wait to the next.
 
-use domain::{EffectOutcome, Execution, ExecutionStatus, InboundMessage, Time};
-use serde_json::json;
+use domain::{EffectOutcome, Execution, ExecutionStatus, FailedMessage, InboundMessage, Time};
+use serde_json::{Map, Value, json};
 
 use crate::{
     flow::Flow,
@@ -28,6 +28,9 @@ pub enum Cause {
     Resume,
     /// What became of `execution.effect`.
     Effect(EffectOutcome),
+    /// A message that it said failed for good. If nothing but outcomes of calls has moved it since and the node that said
+    /// it has an `error_path`, it goes on there and its wait is over; otherwise that is only logged.
+    MessageFailed(FailedMessage),
 }
 
 /// Moves an execution until it waits or ends. Faults of the flow are no errors here: they end the execution as failed.
@@ -76,25 +79,57 @@ pub fn cancel(execution: Execution, reason: &str, now: Time) -> Result<Sprint, R
     execution.effect = None;
     execution.updated_at = now;
     execution.completed_at = Some(now);
-    Ok(Sprint { execution, steps: vec![step], messages: Vec::new() })
+    Ok(Sprint { execution, steps: vec![step], messages: Vec::new(), courtesy: None })
 }
 
 /// Ends the wait, or begins.
 fn wake(run: &mut Run<'_>, cause: Cause) -> Result<Next, Failure> {
     let wake = match cause {
         Cause::Start => return start(run),
+        Cause::MessageFailed(failed) => return message_failed(run, &failed),
         Cause::Input(message) => {
             run.receive(message);
+            run.answers();
             Wake::Input
         }
         Cause::Timer => Wake::Timer,
         Cause::Resume => Wake::Resume,
         Cause::Effect(outcome) => Wake::Effect(outcome),
     };
+    if !matches!(wake, Wake::Effect(_)) {
+        run.begin_turn();
+    }
     let index = run.find_current()?;
     run.stand_at(index);
     run.awake();
     run.flow().node(index).resume(run, wake)
+}
+
+fn message_failed(run: &mut Run<'_>, failed: &FailedMessage) -> Result<Next, Failure> {
+    let mut detail = Map::from_iter([("message_id".to_owned(), json!(failed.id))]);
+    for field in ["code", "title", "details"] {
+        if let Some(value) = failed.error.get(field).filter(|value| !value.is_null()) {
+            detail.insert(field.to_owned(), value.clone());
+        }
+    }
+    let index = failed.node.and_then(|position| run.flow().index_of(position));
+    let flow = run.flow();
+    let outgoing = index.and_then(|index| Some((index, flow.node(index).outgoing()?)));
+    match outgoing {
+        Some((index, outgoing)) if outgoing.error_path().is_some() && failed.turn == run.execution().turn => {
+            run.begin_turn();
+            run.stand_at(index);
+            run.awake();
+            let told = ["details", "title"].iter().find_map(|field| failed.error.get(field)?.as_str());
+            let code = failed.error.get("code").cloned().unwrap_or_default();
+            outgoing.keep_error(run, told.unwrap_or("the message could not be delivered"), code)?;
+            Ok(run.leave("message_failed", "error_path", outgoing.error_path(), detail))
+        }
+        _ => {
+            run.log_at(index, "message_failed", Value::Object(detail));
+            Ok(Next::Pause)
+        }
+    }
 }
 
 fn start(run: &mut Run<'_>) -> Result<Next, Failure> {
@@ -102,6 +137,9 @@ fn start(run: &mut Run<'_>) -> Result<Next, Failure> {
         return run.find_current().map(Next::Node);
     }
     run.started();
+    if run.execution().message.is_some() && run.execution().depth == 0 {
+        run.answers();
+    }
     Ok(Next::Node(Flow::START))
 }
 

@@ -21,7 +21,7 @@ impl Refusal {
         let lacking = match (cause, execution.status) {
             (Cause::Start, Running)
             | (Cause::Input(_), WaitingInput)
-            | (Cause::Resume, WaitingInput | WaitingTimer)
+            | (Cause::Resume | Cause::MessageFailed(_), WaitingInput | WaitingTimer)
             | (Cause::Effect(_), WaitingEffect) => return Ok(execution),
             (Cause::Timer, WaitingInput | WaitingTimer) => match execution.wake_at {
                 Some(at) if at <= now => return Ok(execution),
@@ -32,6 +32,7 @@ impl Refusal {
             (Cause::Start, _) => "it has already been started".to_owned(),
             (Cause::Input(_), _) => "it does not wait for a message".to_owned(),
             (Cause::Timer, _) => "it does not wait for a point in time".to_owned(),
+            (Cause::MessageFailed(_), _) => "it neither waits for a message nor for a point in time".to_owned(),
             (Cause::Resume, _) => "it does not wait for a message or a point in time".to_owned(),
             (Cause::Effect(_), _) => "it does not wait for the outcome of a request".to_owned(),
         };

@@ -1,6 +1,6 @@
 //! One sprint under way: what nodes see and what they may do.
 
-use domain::{Effect, Execution, ExecutionStatus, InboundMessage, OutgoingMessage, Time};
+use domain::{Contact, Effect, Execution, ExecutionStatus, InboundMessage, Time, Window};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     flow::Flow,
     limits::Limits,
     path::{Target, Variable},
-    sprint::{Sprint, Step},
+    sprint::{Courtesy, Saying, Sprint, Step},
     state::{self, StateError},
     template::{Data, Text},
     values,
@@ -50,7 +50,11 @@ pub(crate) struct Run<'a> {
     entered: u32,
     lap_us: i64,
     steps: Vec<Step>,
-    messages: Vec<OutgoingMessage>,
+    messages: Vec<Saying>,
+    /// Whether to show that the message was read, and that an answer is being typed.
+    manners: (bool, bool),
+    /// Whether a message of the contact's has just come in and is being dealt with.
+    is_answering: bool,
 }
 
 impl<'a> Run<'a> {
@@ -68,6 +72,8 @@ impl<'a> Run<'a> {
             lap_us: (scope.elapsed_us)(),
             steps: Vec::new(),
             messages: Vec::new(),
+            manners: (false, false),
+            is_answering: false,
         }
     }
 
@@ -84,6 +90,44 @@ impl<'a> Run<'a> {
     /// The present.
     pub(crate) fn now(&self) -> Time {
         self.scope.now
+    }
+
+    /// The contact.
+    pub(crate) fn contact(&self) -> &'a Contact {
+        self.scope.contact
+    }
+
+    /// The contact's customer service window.
+    pub(crate) fn window(&self) -> Window {
+        self.scope.contact.window(self.scope.bot.number_changed_at, self.scope.now)
+    }
+
+    /// Whether a template is known to be for marketing.
+    pub(crate) fn is_marketing(&self, name: &str, language: &str) -> bool {
+        (self.scope.is_marketing)(name, language)
+    }
+
+    /// Whether only a message's age says that the window is closed, and it is being answered now. When webhooks come
+    /// late, the contact may have written since.
+    pub(crate) fn answers_late(&self) -> bool {
+        self.is_answering && self.scope.contact.window_closed_at.is_none()
+    }
+
+    /// A message of the contact's has come in and is being dealt with: the bot's manners apply.
+    pub(crate) fn answers(&mut self) {
+        self.is_answering = true;
+        self.manners = (self.scope.bot.mark_as_read, self.scope.bot.typing_indicator);
+    }
+
+    /// A node that says something may have manners of its own.
+    pub(crate) fn show_manners(&mut self, mark_as_read: Option<bool>, typing: Option<bool>) {
+        // What an earlier node has said something with is not taken back.
+        let is_first = self.messages.is_empty();
+        for (manner, wanted) in [(&mut self.manners.0, mark_as_read), (&mut self.manners.1, typing)] {
+            if let Some(wanted) = wanted {
+                *manner = wanted || (*manner && !is_first);
+            }
+        }
     }
 
     /// IANA name of the bot's time zone.
@@ -130,6 +174,11 @@ impl<'a> Run<'a> {
         self.execution.effect = None;
     }
 
+    /// Something from outside moves the execution on.
+    pub(crate) fn begin_turn(&mut self) {
+        self.execution.turn += 1;
+    }
+
     /// From now on `message.*` speaks of this message.
     pub(crate) fn receive(&mut self, message: InboundMessage) {
         self.execution.message = Some(message);
@@ -164,12 +213,12 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a message.
-    pub(crate) fn send(&mut self, message: OutgoingMessage) -> Result<(), Failure> {
+    pub(crate) fn send(&mut self, say: impl FnOnce(Option<i64>) -> Saying) -> Result<(), Failure> {
         if self.messages.len() >= self.limits.messages_per_sprint as usize {
             let most = self.limits.messages_per_sprint;
             return Err(Failure(format!("the flow sent {most} messages without waiting; it probably loops")));
         }
-        self.messages.push(message);
+        self.messages.push(say(self.at.map(|index| self.flow.position(index))));
         Ok(())
     }
 
@@ -185,6 +234,12 @@ impl<'a> Run<'a> {
             None => (None, Step::FLOW),
         };
         self.push(node, kind, event, detail);
+    }
+
+    /// Writes to the log for a node that is not the current one; for none when this version has no such node.
+    pub(crate) fn log_at(&mut self, index: Option<usize>, event: &'static str, detail: Value) {
+        let kind = index.map_or(Step::FLOW, |index| self.flow.node(index).kind().as_str());
+        self.push(index.map(|index| self.flow.position(index)), kind, event, detail);
     }
 
     /// Writes to the log and leaves the node by an exit.
@@ -283,7 +338,17 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Sprint {
         self.execution.updated_at = self.scope.now;
-        Sprint { execution: self.execution, steps: self.steps, messages: self.messages }
+        let courtesy = self.courtesy();
+        Sprint { execution: self.execution, steps: self.steps, messages: self.messages, courtesy }
+    }
+
+    fn courtesy(&self) -> Option<Courtesy> {
+        let (mark_as_read, typing) = self.manners;
+        // Nobody is to be kept waiting for an answer that does not come.
+        let answers = !self.messages.is_empty() || self.execution.status == ExecutionStatus::WaitingEffect;
+        let typing = typing && answers;
+        let message = self.execution.message.as_ref().filter(|_| mark_as_read || typing)?.id;
+        Some(Courtesy { message, typing })
     }
 
     fn push(&mut self, node: Option<i64>, kind: &str, event: &'static str, detail: Value) {

@@ -1,6 +1,6 @@
 //! What comes of advancing an execution.
 
-use domain::{Execution, OutgoingMessage};
+use domain::{Execution, MessageId, OutgoingMessage};
 use serde_json::Value;
 
 /// What came of advancing an execution. It is all to be stored in one transaction.
@@ -11,7 +11,29 @@ pub struct Sprint {
     /// What happened, in order.
     pub steps: Vec<Step>,
     /// What to send, in order.
-    pub messages: Vec<OutgoingMessage>,
+    pub messages: Vec<Saying>,
+    /// What to show the contact of the message that is being dealt with. Nothing depends on it.
+    pub courtesy: Option<Courtesy>,
+}
+
+/// A message with the node that says it, which is told if the message fails.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saying {
+    /// Position of the node.
+    pub node: Option<i64>,
+    /// What it says.
+    pub message: OutgoingMessage,
+    /// The template that goes out instead when Meta finds the customer service window closed.
+    pub fallback: Option<OutgoingMessage>,
+}
+
+/// What to show a contact who has written: that it was read and, perhaps, that an answer is being typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Courtesy {
+    /// The message to be marked as read.
+    pub message: MessageId,
+    /// Whether to show that an answer is being typed.
+    pub typing: bool,
 }
 
 /// One entry of an execution's log.

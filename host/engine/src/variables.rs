@@ -20,6 +20,8 @@ pub struct Scope<'a> {
     pub contact: &'a Contact,
     /// The present. It stands still during a sprint.
     pub now: Time,
+    /// Whether the message template of this name and language is known to be for marketing.
+    pub is_marketing: &'a dyn Fn(&str, &str) -> bool,
     /// A stopwatch in microseconds that never runs backwards; measures how long steps take and nothing else.
     pub elapsed_us: &'a dyn Fn() -> i64,
 }
@@ -156,6 +158,9 @@ pub(crate) fn message(message: Option<&InboundMessage>) -> Value {
         "text": message.text,
         "reply_id": message.reply_id,
         "content": message.content,
+        "context": message.context,
+        "referral": message.referral,
+        "error": message.error,
         "timestamp": message.timestamp.to_rfc3339_opts(SecondsFormat::Secs, true),
     }))
 }

@@ -11,12 +11,15 @@ pub(crate) struct Credentials {
     pub(crate) phone_number_id: String,
     /// Bearer token.
     pub(crate) access_token: SecretText,
+    /// Meta's id of the business account, where it is known.
+    pub(crate) account: Option<String>,
 }
 
 /// The environment's values, for what a bot lacks.
 #[derive(Debug, Clone)]
 pub(crate) struct Defaults {
     pub(crate) phone_number_id: Option<String>,
+    pub(crate) business_account_id: Option<String>,
     pub(crate) access_token: Option<SecretText>,
     pub(crate) app_secret: Option<SecretText>,
     pub(crate) secrets: Secrets,
@@ -41,7 +44,12 @@ impl Defaults {
             }
             None => self.access_token.clone()?,
         };
-        Some(Credentials { phone_number_id, access_token })
+        Some(Credentials { phone_number_id, access_token, account: self.business_account(bot) })
+    }
+
+    /// Meta's id of the business account that has the bot's templates.
+    pub(crate) fn business_account(&self, bot: &Bot) -> Option<String> {
+        bot.whatsapp_business_account_id.clone().or_else(|| self.business_account_id.clone())
     }
 
     /// The secret that signs webhooks of the bot's app.

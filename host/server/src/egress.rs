@@ -93,6 +93,22 @@ pub fn client(allow: &Arc<EgressAllow>) -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
+/// A client that goes through the guard and follows no redirects: for files at Meta, with the token of a bot.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes the client for files at Meta")]
+pub fn client_for_files(allow: &Arc<EgressAllow>) -> reqwest::Result<reqwest::Client> {
+    whatsapp::client::install_tls();
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(Arc::new(GuardedResolver { allow: allow.clone() }))
+        .redirect(redirect::Policy::none())
+        .build()
+}
+
 struct GuardedResolver {
     allow: Arc<EgressAllow>,
 }

@@ -17,16 +17,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     changes::Changes,
     config::Config,
-    credentials::Defaults,
-    egress::EgressAllow,
+    credentials::{Credentials, Defaults},
+    egress::{self, EgressAllow},
     essential,
     graves::Graves,
     host::Membership,
     ingest::{Ingest, Routes},
+    media::Media,
     outbox::{Outbox, OutboxSettings},
-    runner::{Cache, Effects, Egress, Payload, Runner, new_execution},
+    runner::{Cache, Courtesies, Effects, Egress, Payload, Runner, new_execution},
     schedules::Schedules,
     secrets::Secrets,
+    templates::Templates,
 };
 
 /// How long a server that stops waits for what is under way.
@@ -42,6 +44,8 @@ pub struct Work {
     graves: Arc<Graves>,
     outbox: Arc<Outbox>,
     ingest: Ingest,
+    templates: Arc<Templates>,
+    media: Arc<Media>,
     routes: Routes,
     defaults: Defaults,
     changes: Changes,
@@ -73,6 +77,9 @@ pub enum StartError {
     /// The HTTP client for flows could not be made.
     #[error("the HTTP client for webhook actions: {0}")]
     Egress(#[from] reqwest::Error),
+    /// Where files are kept cannot be opened.
+    #[error("{0}")]
+    MediaStore(String),
 }
 
 /// What is asked of an execution from outside.
@@ -106,12 +113,20 @@ impl Work {
         let (tasks, sending) = (TaskTracker::new(), TaskTracker::new());
         let defaults = Defaults {
             phone_number_id: config.whatsapp.phone_number_id.clone(),
+            business_account_id: config.whatsapp.business_account_id.clone(),
             access_token: config.whatsapp.access_token.clone(),
             app_secret: config.whatsapp.app_secret.clone(),
             secrets: secrets.clone(),
         };
-        let client = whatsapp::client::Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version)?;
-        let effects = Effects::new(Egress::new(EgressAllow::new(config.egress.allow.clone()))?);
+        let allow = EgressAllow::new(config.egress.allow.clone());
+        let elsewhere = egress::client_for_files(&Arc::new(allow.clone()))?;
+        let client = whatsapp::client::Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version)?
+            .with_elsewhere(elsewhere);
+        let effects = Effects::new(Egress::new(allow)?);
+        let templates = Templates::new(db, clock, &client, &defaults, &tasks, &stop);
+        let media = Media::open(db, clock, &client, &defaults, &config.media)
+            .map_err(|error| StartError::MediaStore(error.to_string()))?;
+        essential::spawn(&tasks, "media", media.clone().run(stop.clone()));
         let membership = Membership::join(db.clone(), clock.clone()).await?;
         let cache = Arc::new(Cache::new(defaults.clone()));
         let changes = Changes::new(db.is_shared());
@@ -120,12 +135,14 @@ impl Work {
             pair_pacing: config.whatsapp.pair_pacing,
             doubt: TimeDelta::seconds(config.whatsapp.unknown_send_seconds.into()),
         };
+        let courtesies = Courtesies::new(db.clone(), cache.clone(), client.clone(), stop.clone());
         let outbox = Outbox::new(
             db.clone(),
             clock.clone(),
             membership.clone(),
             cache.clone(),
-            client,
+            templates.clone(),
+            client.clone(),
             settings,
             changes.clone(),
             stop_sending.clone(),
@@ -137,11 +154,14 @@ impl Work {
             cache,
             outbox.clone(),
             effects,
+            courtesies,
             Limits::default(),
             changes.clone(),
             stop.clone(),
         );
-        let ingest = Ingest::start(db, clock, &membership, &runner, &TaskTracker::new());
+        outbox.tell(&runner);
+        outbox.probe_all().await?;
+        let ingest = Ingest::start(db, clock, &membership, &runner, &media, &TaskTracker::new());
         outbox.start(&sending);
         runner.start(&tasks);
         let schedules = Schedules::new(db, clock, &membership, &runner);
@@ -153,7 +173,8 @@ impl Work {
         essential::spawn(&tasks, "lease", lease);
         tasks.close();
         sending.close();
-        let routes = Routes::new(db.clone(), defaults.clone());
+        let account = config.whatsapp.business_account_id.clone();
+        let routes = Routes::new(db.clone(), clock.clone(), defaults.clone(), account);
         Ok(Self {
             db: db.clone(),
             clock: clock.clone(),
@@ -163,6 +184,8 @@ impl Work {
             graves,
             outbox,
             ingest,
+            templates,
+            media,
             routes,
             defaults,
             changes,
@@ -186,6 +209,19 @@ impl Work {
         &self.routes
     }
 
+    pub(crate) fn templates(&self) -> &Arc<Templates> {
+        &self.templates
+    }
+
+    pub(crate) fn media(&self) -> &Arc<Media> {
+        &self.media
+    }
+
+    /// With what a bot speaks to Meta, if it can.
+    pub(crate) fn credentials(&self, bot: &Bot) -> Option<Credentials> {
+        self.defaults.of(bot)
+    }
+
     /// A bot was deleted: what it leaves behind is to be removed.
     pub fn bury(&self) {
         self.graves.look();
@@ -199,6 +235,11 @@ impl Work {
     /// Contacts in work and messages not yet settled on this host, for tests and metrics: both 0 when it is idle.
     pub fn pending(&self) -> (usize, usize) {
         (self.runner.in_work(), self.outbox.len())
+    }
+
+    /// How many sends are on their way, for tests.
+    pub fn in_flight(&self) -> usize {
+        self.outbox.in_flight()
     }
 
     /// Begins an execution. Durable when it returns; the first steps may still be to do. The request that asked for it,
@@ -271,6 +312,11 @@ impl Work {
                     kind,
                     text: Some(text),
                     reply_id: None,
+                    context: None,
+                    referral: None,
+                    error: None,
+                    group_id: None,
+                    is_echo: false,
                     raw: None,
                     timestamp: now,
                 };
@@ -314,6 +360,11 @@ impl Work {
         }
     }
 
+    /// What may have kept a bot from sending was changed, and what waited for it was released: it is tried at once.
+    pub(crate) fn mended(&self, bot: BotId) {
+        self.outbox.mended(bot);
+    }
+
     /// Meta's id of the number that a bot sends from, if it can send.
     pub fn sender(&self, bot: &Bot) -> Option<String> {
         self.defaults.of(bot).map(|credentials| credentials.phone_number_id)
@@ -336,10 +387,13 @@ impl Work {
             bot_id: contact.bot_id,
             contact_id: contact.id,
             execution_id: None,
+            node: None,
+            turn: 0,
             phone_number_id,
             text: message.text(),
             kind: message.kind,
             content: message.content,
+            fallback: None,
             status: DeliveryStatus::Queued,
             error: None,
         };

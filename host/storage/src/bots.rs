@@ -1,9 +1,14 @@
 //! Bots: who owns them, how they reach WhatsApp, and the revision that caches compare.
 
-use domain::{BotId, Time, UserId};
-use sqlx::{FromRow, QueryBuilder};
+use std::collections::BTreeMap;
 
-use crate::{Page, Result, Tx, db::on};
+use domain::{BotId, Time, UserId};
+use sqlx::{FromRow, QueryBuilder, types::Json};
+
+use crate::{Health, Page, Result, Tx, db::on};
+
+/// Words by language (BCP 47 tag, for people to find their way).
+pub type WordLists = BTreeMap<String, Vec<String>>;
 
 /// A bot as stored. Its secrets are as the server sealed them; this crate cannot read them.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -33,12 +38,29 @@ pub struct Bot {
     pub whatsapp_app_secret: Option<String>,
     /// Sealed verify token of the webhook handshake.
     pub whatsapp_verify_token: Option<String>,
+    /// What contacts write to get nothing more; none means the words that come along.
+    pub stop_words: Option<Json<WordLists>>,
+    /// What contacts write to take that back; none means the words that come along.
+    pub start_words: Option<Json<WordLists>>,
+    /// What a contact is answered who wrote a stop word.
+    pub opt_out_reply: Option<String>,
+    /// What a contact is answered who wrote a start word.
+    pub opt_in_reply: Option<String>,
+    /// Whether what contacts write is marked as read.
+    pub mark_as_read: bool,
+    /// Whether contacts see that an answer is being typed.
+    pub typing_indicator: bool,
+    /// Since when it has its number, if it had another one before.
+    pub number_changed_at: Option<Time>,
     /// Grows with every change of the bot, its triggers or what its flows run.
     pub revision: i64,
     /// When it was made.
     pub created_at: Time,
     /// When its settings last changed.
     pub updated_at: Time,
+    /// Whether Meta lets it send.
+    #[sqlx(flatten)]
+    pub health: Health,
 }
 
 /// What of a bot its owner may set. An update writes all of it.
@@ -64,6 +86,18 @@ pub struct BotSettings {
     pub whatsapp_app_secret: Option<String>,
     /// Sealed verify token.
     pub whatsapp_verify_token: Option<String>,
+    /// What contacts write to get nothing more; none means the words that come along.
+    pub stop_words: Option<WordLists>,
+    /// What contacts write to take that back; none means the words that come along.
+    pub start_words: Option<WordLists>,
+    /// What a contact is answered who wrote a stop word.
+    pub opt_out_reply: Option<String>,
+    /// What a contact is answered who wrote a start word.
+    pub opt_in_reply: Option<String>,
+    /// Whether what contacts write is marked as read.
+    pub mark_as_read: bool,
+    /// Whether contacts see that an answer is being typed.
+    pub typing_indicator: bool,
 }
 
 impl Bot {
@@ -80,6 +114,12 @@ impl Bot {
             whatsapp_access_token: self.whatsapp_access_token.clone(),
             whatsapp_app_secret: self.whatsapp_app_secret.clone(),
             whatsapp_verify_token: self.whatsapp_verify_token.clone(),
+            stop_words: self.stop_words.as_deref().cloned(),
+            start_words: self.start_words.as_deref().cloned(),
+            opt_out_reply: self.opt_out_reply.clone(),
+            opt_in_reply: self.opt_in_reply.clone(),
+            mark_as_read: self.mark_as_read,
+            typing_indicator: self.typing_indicator,
         }
     }
 }
@@ -93,8 +133,9 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_as(
             "INSERT INTO bots (owner_id, name, description, timezone, is_active, is_whatsapp_enabled,
                                whatsapp_phone_number_id, whatsapp_business_account_id, whatsapp_access_token,
-                               whatsapp_app_secret, whatsapp_verify_token, revision, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12)
+                               whatsapp_app_secret, whatsapp_verify_token, revision, created_at, updated_at,
+                               stop_words, start_words, opt_out_reply, opt_in_reply, mark_as_read, typing_indicator)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12, $13, $14, $15, $16, $17, $18)
              RETURNING *",
         )
         .bind(owner.0)
@@ -109,6 +150,12 @@ impl Tx {
         .bind(&settings.whatsapp_app_secret)
         .bind(&settings.whatsapp_verify_token)
         .bind(now)
+        .bind(settings.stop_words.as_ref().map(Json))
+        .bind(settings.start_words.as_ref().map(Json))
+        .bind(&settings.opt_out_reply)
+        .bind(&settings.opt_in_reply)
+        .bind(settings.mark_as_read)
+        .bind(settings.typing_indicator)
         .fetch_one(c)
         .await)?)
     }
@@ -121,7 +168,11 @@ impl Tx {
         Ok(on!(self, c => sqlx::query_as(
             "UPDATE bots SET name = $2, description = $3, timezone = $4, is_active = $5, is_whatsapp_enabled = $6,
                     whatsapp_phone_number_id = $7, whatsapp_business_account_id = $8, whatsapp_access_token = $9,
-                    whatsapp_app_secret = $10, whatsapp_verify_token = $11, revision = revision + 1, updated_at = $12
+                    whatsapp_app_secret = $10, whatsapp_verify_token = $11, revision = revision + 1, updated_at = $12,
+                    stop_words = $13, start_words = $14, opt_out_reply = $15, opt_in_reply = $16, mark_as_read = $17,
+                    typing_indicator = $18,
+                    number_changed_at = CASE WHEN whatsapp_phone_number_id IS NULL OR whatsapp_phone_number_id IS NOT DISTINCT FROM $7
+                        THEN number_changed_at ELSE $12 END
              WHERE id = $1 RETURNING *",
         )
         .bind(id.0)
@@ -136,6 +187,12 @@ impl Tx {
         .bind(&settings.whatsapp_app_secret)
         .bind(&settings.whatsapp_verify_token)
         .bind(now)
+        .bind(settings.stop_words.as_ref().map(Json))
+        .bind(settings.start_words.as_ref().map(Json))
+        .bind(&settings.opt_out_reply)
+        .bind(&settings.opt_in_reply)
+        .bind(settings.mark_as_read)
+        .bind(settings.typing_indicator)
         .fetch_one(c)
         .await)?)
     }
@@ -165,6 +222,13 @@ impl Tx {
         .bind(owner.0)
         .fetch_optional(c)
         .await)?)
+    }
+
+    /// Something changed that caches keep of a bot.
+    pub(crate) async fn bump_revision(&mut self, id: BotId) -> Result<()> {
+        on!(self, c => sqlx::query("UPDATE bots SET revision = revision + 1 WHERE id = $1")
+            .bind(id.0).execute(c).await.map(|_| ()))?;
+        Ok(())
     }
 
     /// The owner's bots by id.

@@ -1,9 +1,14 @@
 //! Contacts as the API sees them. What webhooks tell of contacts is in `sightings`.
 
-use domain::{Address, BotId, Contact, ContactId, JsonMap, Time, UserId};
+use domain::{Address, BotId, ConsentSource, Contact, ContactId, JsonMap, Time, UserId};
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Page, Result, Tx, db::on};
+use crate::{NewConsent, Page, Result, Tx, db::on};
+
+/// Every address that leads to a contact. Databases push a condition on `bot_id` and `address` down into its parts.
+pub(crate) const ADDRESSES: &str = "SELECT bot_id, phone AS address, id AS contact_id FROM contacts
+     UNION ALL SELECT bot_id, bsuid, id FROM contacts
+     UNION ALL SELECT bot_id, address, contact_id FROM contact_aliases";
 
 #[derive(Debug, Clone, FromRow)]
 struct ContactRow {
@@ -27,7 +32,9 @@ struct ContactRow {
     source: String,
     opted_in: bool,
     opted_in_changed_at: Option<Time>,
+    opted_in_source: Option<String>,
     last_inbound_at: Option<Time>,
+    window_closed_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
 }
@@ -51,7 +58,9 @@ impl From<ContactRow> for Contact {
             source: row.source,
             opted_in: row.opted_in,
             opted_in_changed_at: row.opted_in_changed_at,
+            opted_in_source: row.opted_in_source.as_deref().and_then(ConsentSource::parse),
             last_inbound_at: row.last_inbound_at,
+            window_closed_at: row.window_closed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -159,6 +168,12 @@ impl Tx {
     /// [`Error::Conflict`](crate::Error::Conflict) when the bot has a contact of this phone or business-scoped user
     /// id.
     pub async fn create_contact(&mut self, bot: BotId, fields: &ContactFields, now: Time) -> Result<Contact> {
+        let taken: Option<String> = on!(self, c => sqlx::query_scalar(
+            "SELECT address FROM contact_aliases WHERE bot_id = $1 AND ceased_at IS NULL AND address IN ($2, $3) LIMIT 1")
+            .bind(bot.0).bind(&fields.phone).bind(&fields.bsuid).fetch_optional(c).await)?;
+        if taken.is_some() {
+            return Err(crate::Error::Conflict("contact_aliases".into()));
+        }
         let row: ContactRow = on!(self, c => sqlx::query_as(
             "INSERT INTO contacts (bot_id, phone, bsuid, name, first_name, last_name, email, language, timezone, tags,
                                    attributes, source, opted_in, is_announced, created_at, updated_at)
@@ -181,6 +196,10 @@ impl Tx {
         .bind(now)
         .fetch_one(c)
         .await)?;
+        if !fields.opted_in {
+            let (contact_id, source) = (row.id, ConsentSource::Api);
+            self.add_consent(&NewConsent { contact_id, opted_in: false, source, detail: None, at: now }, now).await?;
+        }
         Ok(row.into())
     }
 
@@ -205,17 +224,18 @@ impl Tx {
         contact.ok_or_else(|| crate::Error::Corrupt("a contact vanished while it was made".into()))
     }
 
-    /// Writes all fields of a contact; whoever calls has checked whose it is.
+    /// Writes all fields of a contact; whoever calls has checked whose it is. A change of its agreement goes into the
+    /// history.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) when the bot has another contact of this phone or business-scoped
     /// user id.
     pub async fn update_contact(&mut self, id: ContactId, fields: &ContactFields, now: Time) -> Result<Contact> {
+        let (opted_in, source) = (fields.opted_in, ConsentSource::Api);
+        self.change_consent(&NewConsent { contact_id: id, opted_in, source, detail: None, at: now }, now).await?;
         let row: ContactRow = on!(self, c => sqlx::query_as(
             "UPDATE contacts SET phone = $2, bsuid = $3, name = $4, first_name = $5, last_name = $6, email = $7,
-                    language = $8, timezone = $9, tags = $10, attributes = $11, source = $12, updated_at = $13,
-                    opted_in_changed_at = CASE WHEN opted_in = $14 THEN opted_in_changed_at ELSE $13 END,
-                    opted_in = $14
+                    language = $8, timezone = $9, tags = $10, attributes = $11, source = $12, updated_at = $13
              WHERE id = $1 RETURNING *",
         )
         .bind(id.0)
@@ -231,7 +251,6 @@ impl Tx {
         .bind(Json(&fields.attributes))
         .bind(&fields.source)
         .bind(now)
-        .bind(fields.opted_in)
         .fetch_one(c)
         .await)?;
         Ok(row.into())
@@ -368,27 +387,20 @@ impl Tx {
         Ok(rows.into_iter().map(Contact::from).collect())
     }
 
-    /// The contact of a bot, whoever owns it, that is reached at this address.
+    /// The contact of a bot, whoever owns it, that is reached at this address, which may be an alias of its own.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn contact_by_address(&mut self, bot: BotId, address: &Address) -> Result<Option<Contact>> {
-        let row: Option<ContactRow> = match address {
-            Address::Phone(phone) => {
-                on!(self, c => sqlx::query_as("SELECT * FROM contacts WHERE bot_id = $1 AND phone = $2")
-                    .bind(bot.0)
-                    .bind(phone)
-                    .fetch_optional(c)
-                    .await)?
-            }
-            Address::Bsuid(bsuid) => {
-                on!(self, c => sqlx::query_as("SELECT * FROM contacts WHERE bot_id = $1 AND bsuid = $2")
-                    .bind(bot.0)
-                    .bind(bsuid)
-                    .fetch_optional(c)
-                    .await)?
-            }
-        };
+        let address = address.to_string();
+        // Its own address comes before what was another contact's.
+        let row: Option<ContactRow> = on!(self, c => {
+            let mut query = QueryBuilder::new("SELECT c.* FROM contacts c JOIN (");
+            query.push(ADDRESSES).push(") AS a ON a.contact_id = c.id WHERE a.bot_id = ").push_bind(bot.0);
+            query.push(" AND a.address = ").push_bind(&address);
+            query.push(" ORDER BY CASE WHEN a.address IN (c.phone, c.bsuid) THEN 0 ELSE 1 END LIMIT 1");
+            query.build_query_as().fetch_optional(c).await
+        })?;
         Ok(row.map(Contact::from))
     }
 }

@@ -45,4 +45,19 @@ impl Tx {
         }
         Ok(())
     }
+
+    /// Lets one transaction at a time deal with Meta's ids of messages that are not stored. On SQLite it is so anyway.
+    pub(crate) async fn lock_wamids(&mut self, wamids: Vec<String>) -> Result<()> {
+        if let Self::Postgres(t) = self {
+            sqlx::query(
+                "SELECT pg_advisory_xact_lock(key) FROM (
+                     SELECT DISTINCT hashtextextended(wamid, 0) AS key FROM unnest($1::text[]) AS wamid ORDER BY key
+                 ) AS keys",
+            )
+            .bind(wamids)
+            .execute(&mut **t)
+            .await?;
+        }
+        Ok(())
+    }
 }

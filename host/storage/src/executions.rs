@@ -8,7 +8,7 @@ use domain::{
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Error, Page, Result, Tx, db::on};
+use crate::{Error, Page, Result, Tx, contacts::ADDRESSES, db::on};
 
 /// An execution with the names of what it belongs to.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ struct Row {
     message: Option<Json<InboundMessage>>,
     depth: i64,
     steps: i64,
+    turn: i64,
     wake_at: Option<Time>,
     effect: Option<Json<domain::Effect>>,
     error: Option<String>,
@@ -103,6 +104,7 @@ impl TryFrom<Row> for ExecutionRow {
                 message: row.message.map(|m| m.0),
                 depth: row.depth,
                 steps: row.steps,
+                turn: row.turn,
                 wake_at: row.wake_at,
                 effect: row.effect.map(|e| e.0),
                 error: row.error,
@@ -116,7 +118,7 @@ impl TryFrom<Row> for ExecutionRow {
 
 const COLUMNS: &str =
     "SELECT e.id, e.bot_id, e.contact_id, e.flow_id, e.flow_version, e.trigger_id, e.status, e.current_node, e.state,
-        e.message, e.depth, e.steps, e.wake_at, e.effect, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
+        e.message, e.depth, e.steps, e.turn, e.wake_at, e.effect, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
      FROM executions e JOIN contacts c ON c.id = e.contact_id";
 
 impl Tx {
@@ -140,7 +142,7 @@ impl Tx {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
-                        state, message, depth, steps, wake_at, effect, error, started_at, updated_at, completed_at) ");
+                        state, message, depth, steps, turn, wake_at, effect, error, started_at, updated_at, completed_at) ");
                 query.push_values(executions, |mut row, new| {
                     let e = &new.execution;
                     row.push_bind(e.id.0)
@@ -155,6 +157,7 @@ impl Tx {
                         .push_bind(e.message.as_ref().map(Json))
                         .push_bind(e.depth)
                         .push_bind(e.steps)
+                        .push_bind(e.turn)
                         .push_bind(e.wake_at)
                         .push_bind(e.effect.as_ref().map(Json))
                         .push_bind(&e.error)
@@ -165,13 +168,27 @@ impl Tx {
                 query.push(
                     " ON CONFLICT (id) DO UPDATE SET
                     status = excluded.status, current_node = excluded.current_node, state = excluded.state,
-                    message = excluded.message, steps = excluded.steps, wake_at = excluded.wake_at,
+                    message = excluded.message, steps = excluded.steps, turn = excluded.turn, wake_at = excluded.wake_at,
                     effect = excluded.effect, error = excluded.error, updated_at = excluded.updated_at,
                     completed_at = excluded.completed_at");
                 query.build().persistent(false).execute(c).await.map(|_| ())
             })?;
         }
         Ok(())
+    }
+
+    /// Appends one step to the log of an execution that has ended. `seq` of the step is ignored: it gets the next one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn log_after_end(&mut self, step: &StepRow) -> Result<()> {
+        let steps: Option<i64> = on!(self, c => sqlx::query_scalar(
+            "UPDATE executions SET steps = steps + 1 WHERE id = $1 AND completed_at IS NOT NULL RETURNING steps")
+            .bind(step.execution_id.0).fetch_optional(c).await)?;
+        match steps {
+            Some(steps) => self.append_steps(&[StepRow { seq: steps - 1, ..step.clone() }]).await,
+            None => Ok(()),
+        }
     }
 
     /// Appends to step logs.
@@ -252,24 +269,24 @@ impl Tx {
         limit: i64,
         skip: i64,
     ) -> Result<Page<ExecutionRow>> {
-        const OF_CONTACT: &str = " WHERE c.bot_id IN (SELECT id FROM bots WHERE owner_id = ";
-        let total: i64 = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM executions e JOIN contacts c ON c.id = e.contact_id");
-            query.push(OF_CONTACT).push_bind(owner.0);
-            if let Some(bot) = bot {
-                query.push(" AND id = ").push_bind(bot.0);
-            }
-            query.push(") AND (c.phone = ").push_bind(address).push(" OR c.bsuid = ").push_bind(address).push(")");
-            query.build_query_scalar().fetch_one(c).await
-        })?;
+        macro_rules! query {
+            ($select:expr) => {{
+                let mut query = QueryBuilder::new($select);
+                query.push(" WHERE e.contact_id IN (SELECT contact_id FROM (").push(ADDRESSES);
+                query.push(") AS a WHERE a.address = ").push_bind(address);
+                query.push(" AND a.bot_id IN (SELECT id FROM bots WHERE owner_id = ").push_bind(owner.0);
+                if let Some(bot) = bot {
+                    query.push(" AND id = ").push_bind(bot.0);
+                }
+                query.push("))");
+                query
+            }};
+        }
+        let total: i64 =
+            on!(self, c => query!("SELECT COUNT(*) FROM executions e").build_query_scalar().fetch_one(c).await)?;
         let rows: Vec<Row> = on!(self, c => {
-            let mut query = QueryBuilder::new(COLUMNS);
-            query.push(OF_CONTACT).push_bind(owner.0);
-            if let Some(bot) = bot {
-                query.push(" AND id = ").push_bind(bot.0);
-            }
-            query.push(") AND (c.phone = ").push_bind(address).push(" OR c.bsuid = ").push_bind(address);
-            query.push(") ORDER BY e.id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
+            let mut query = query!(COLUMNS);
+            query.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
             query.build_query_as().fetch_all(c).await
         })?;
         let items = rows.into_iter().map(ExecutionRow::try_from).collect::<Result<_>>()?;

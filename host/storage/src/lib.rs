@@ -18,8 +18,10 @@
 //! * Statements that touch several rows of a kind take them in id order, so that two hosts cannot deadlock.
 //! * SQL assembled at run time is confined to `QueryBuilder` and to `dialect.rs`.
 
+mod account_events;
 mod api_keys;
 mod bots;
+mod consents;
 mod contacts;
 mod db;
 mod dialect;
@@ -27,16 +29,24 @@ mod error;
 mod executions;
 mod flow_statistics;
 mod flows;
+mod health;
 mod histogram;
 mod hosts;
 mod idempotency;
+mod identity;
 mod mailboxes;
+mod media;
+mod merging;
+mod message_changes;
+mod message_templates;
 mod messages;
 mod migrate;
 mod nodes;
 mod page;
 mod schedules;
+mod sending;
 mod sightings;
+mod statuses;
 mod tally;
 mod templates;
 #[cfg(feature = "testing")]
@@ -44,25 +54,38 @@ pub mod testing;
 mod trigger_statistics;
 mod triggers;
 mod users;
+mod windows;
 
+pub use account_events::{AccountEventRow, NewAccountEvent, NumberFacts};
 pub use api_keys::ApiKey;
-pub use bots::{Bot, BotSettings};
+pub use bots::{Bot, BotSettings, WordLists};
+pub use consents::{Consent, NewConsent};
 pub use contacts::{ContactFields, ContactFilter};
 pub use db::{Db, Tx};
 pub use error::{Error, Result};
 pub use executions::{ExecutionRow, NewExecution, StepRow};
 pub use flow_statistics::{FlowDay, FlowScope, FlowTotals, LiveCount, NodeCount};
 pub use flows::{Flow, FlowFields, FlowRemoval, VersionRow};
+pub use health::{Health, Stops};
 pub use histogram::Histogram;
 pub use hosts::Host;
 pub use idempotency::{KeptRequest, RequestKey};
+pub use identity::{Identity, United};
 pub use mailboxes::{Arrival, Item, ItemKind, Mailbox, NewItem, Settled};
-pub use messages::{MessageFilter, MessageRow, NewInbound, NewOutbound, SendResult, StatusReport, Unsent};
+pub use media::{NewMedia, PendingMedia, StoredMedia};
+pub use merging::Merge;
+pub use message_changes::{ChangedMessage, Reaction};
+pub use message_templates::{
+    MessageTemplate, MessageTemplateFilter, NewMessageTemplate, TemplateChange, TemplateKey, TemplateSync,
+};
+pub use messages::{MessageFilter, MessageRow, NewInbound, NewOutbound, SendResult, Unsent};
 pub use migrate::{Column, SchemaError};
 pub use nodes::{Node, NodeFields, definition};
 pub use page::Page;
 pub use schedules::DueSchedule;
-pub use sightings::{Seen, Sighting};
+pub use sending::Failed;
+pub use sightings::{Seen, Sighting, Sightings};
+pub use statuses::{Folded, Participation, StatusReport};
 pub use tally::{Decision, Tally, day_of};
 pub use templates::{NewTemplate, Template};
 pub use trigger_statistics::{TriggerDay, TriggerLog, TriggerTotals};

@@ -10,11 +10,13 @@
 //!   many of them were dealt with. Work is left while they differ. Both are changed under the row's lock, so an
 //!   arrival that comes while a worker finishes is never overlooked.
 //! * `open` counts outbound messages that are not yet settled with Meta.
+//! * `held_until`: the first of those waits that long, for the clock or for somebody to mend something; the others wait
+//!   behind it. Nobody needs to own the row meanwhile.
 //! * `wake_at` is the next point in time that one of the contact's executions or messages waits for.
 //! * `ready_at` is when a row without owner wants one.
 //!
 //! A worker that has handled everything either deletes the row (nothing left) or parks it (`owner` empty, `ready_at` =
-//! `wake_at`). Every commit that writes for a contact first takes the row's lock and checks that it is still the owner:
+//! the earlier of `wake_at` and `held_until`). Every commit that writes for a contact first takes the row's lock and checks that it is still the owner:
 //! a host that was declared dead and comes back writes nothing.
 
 use std::collections::HashMap;
@@ -55,6 +57,8 @@ pub struct Mailbox {
     pub open: i64,
     /// Next point in time that matters.
     pub wake_at: Option<Time>,
+    /// Until when the first unsettled message waits, if it waits so long that nobody need own the mailbox meanwhile.
+    pub held_until: Option<Time>,
 }
 
 /// What kind of thing waits in a mailbox.
@@ -74,6 +78,8 @@ pub enum ItemKind {
     Event,
     /// A trigger that fires by the clock; which, says the payload.
     Schedule,
+    /// A message to the contact failed for good; which, says the payload.
+    MessageFailed,
 }
 
 impl ItemKind {
@@ -86,6 +92,7 @@ impl ItemKind {
             Self::Cancel => "cancel",
             Self::Event => "event",
             Self::Schedule => "schedule",
+            Self::MessageFailed => "message_failed",
         }
     }
 
@@ -98,6 +105,7 @@ impl ItemKind {
             "cancel" => Self::Cancel,
             "event" => Self::Event,
             "schedule" => Self::Schedule,
+            "message_failed" => Self::MessageFailed,
             other => return Err(Error::Corrupt(format!("mailbox item of kind {other}"))),
         })
     }
@@ -149,6 +157,8 @@ pub struct Settled {
     pub open: Option<i64>,
     /// New value of `wake_at`, if it may have changed.
     pub wake_at: Option<Option<Time>>,
+    /// New value of `held_until`, if it may have changed.
+    pub held_until: Option<Option<Time>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -164,6 +174,9 @@ struct ItemRow {
     text: Option<String>,
     reply_id: Option<String>,
     content: Option<Json<Value>>,
+    context: Option<Json<Value>>,
+    referral: Option<Json<Value>>,
+    error: Option<Json<Value>>,
     message_timestamp: Option<Time>,
 }
 
@@ -178,6 +191,9 @@ impl TryFrom<ItemRow> for Item {
                 text: row.text,
                 reply_id: row.reply_id,
                 content: content.0,
+                context: row.context.map(|context| context.0),
+                referral: row.referral.map(|referral| referral.0),
+                error: row.error.map(|error| error.0),
                 timestamp: row.message_timestamp.unwrap_or(row.created_at),
             }),
             _ => None,
@@ -334,7 +350,7 @@ impl Tx {
         }
         let rows: Vec<Mailbox> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at FROM mailboxes WHERE owner = ");
+                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ");
             query.push_bind(host.0).push(" AND contact_id IN (");
             let mut list = query.separated(", ");
             for id in contacts {
@@ -358,7 +374,7 @@ impl Tx {
         let rows: Vec<ItemRow> = on!(self, c => {
             let mut query = QueryBuilder::new(
                 "SELECT i.id, i.contact_id, i.kind, i.execution_id, i.payload, i.created_at, i.message_id,
-                        m.type, m.text, m.reply_id, m.content, m.message_timestamp
+                        m.type, m.text, m.reply_id, m.content, m.context, m.referral, m.error, m.message_timestamp
                  FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY contact_id ORDER BY id) AS place
                        FROM mailbox_items WHERE contact_id IN (");
             let mut list = query.separated(", ");
@@ -407,8 +423,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes how mailboxes are left, and lets go of those with nothing left to do: parked until their `wake_at`, or
-    /// removed. `locked` is what [`Tx::lock_mailboxes`] returned in this transaction; contacts that are not in it are
+    /// Writes how mailboxes are left, and lets go of those with nothing left to do: parked until their `wake_at` or
+    /// `held_until`, or removed. `locked` is what [`Tx::lock_mailboxes`] returned in this transaction; contacts that are not in it are
     /// passed over. Returns those that stay with their owner.
     ///
     /// # Errors
@@ -425,9 +441,10 @@ impl Tx {
             after.handled = before.handled + change.handled;
             after.open = change.open.unwrap_or(before.open);
             after.wake_at = change.wake_at.unwrap_or(before.wake_at);
-            if after.arrivals > after.handled || after.open > 0 {
+            after.held_until = change.held_until.unwrap_or(before.held_until).filter(|_| after.open > 0);
+            if after.arrivals > after.handled || (after.open > 0 && after.held_until.is_none()) {
                 kept.push(after);
-            } else if after.wake_at.is_some() {
+            } else if after.wake_at.is_some() || after.held_until.is_some() {
                 parked.push(after);
             } else {
                 removed.push(after.contact_id);
@@ -447,9 +464,14 @@ impl Tx {
         if !kept.is_empty() {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
-                    "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4 FROM (");
+                    "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4, held_until = v.column5
+                     FROM (");
                 query.push_values(&kept, |mut row, m: &Mailbox| {
-                    row.push_bind(m.contact_id.0).push_bind(m.handled).push_bind(m.open).push_bind(m.wake_at);
+                    row.push_bind(m.contact_id.0)
+                        .push_bind(m.handled)
+                        .push_bind(m.open)
+                        .push_bind(m.wake_at)
+                        .push_bind(m.held_until);
                 });
                 query.push(") AS v WHERE mailboxes.contact_id = v.column1");
                 query.build().persistent(false).execute(c).await.map(|_| ())
@@ -458,10 +480,15 @@ impl Tx {
         if !parked.is_empty() {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
-                    "UPDATE mailboxes SET handled = v.column2, open = 0, wake_at = v.column3, ready_at = v.column3,
-                            owner = NULL FROM (");
+                    "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4,
+                            held_until = v.column5, ready_at = v.column6, owner = NULL FROM (");
                 query.push_values(&parked, |mut row, m: &Mailbox| {
-                    row.push_bind(m.contact_id.0).push_bind(m.handled).push_bind(m.wake_at);
+                    row.push_bind(m.contact_id.0)
+                        .push_bind(m.handled)
+                        .push_bind(m.open)
+                        .push_bind(m.wake_at)
+                        .push_bind(m.held_until)
+                        .push_bind(m.wake_at.into_iter().chain(m.held_until).min());
                 });
                 query.push(") AS v WHERE mailboxes.contact_id = v.column1");
                 query.build().persistent(false).execute(c).await.map(|_| ())

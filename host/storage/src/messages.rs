@@ -6,14 +6,14 @@ use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, ExecutionId, 
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Page, Result, Tx, db::on};
+use crate::{Folded, Page, Result, Tx, contacts::ADDRESSES, db::on};
 
-/// An inbound message to be stored.
+/// A message to be stored that a webhook told of: a person wrote it, or the business wrote it past its bot.
 #[derive(Debug, Clone)]
 pub struct NewInbound {
     /// The bot it was written to.
     pub bot_id: BotId,
-    /// Who wrote it.
+    /// Who wrote it, or to whom the business wrote.
     pub contact_id: ContactId,
     /// Meta's id of the number it was written to; empty for messages given by API to a bot without one.
     pub phone_number_id: String,
@@ -29,6 +29,16 @@ pub struct NewInbound {
     pub reply_id: Option<String>,
     /// The type's own fields.
     pub content: Value,
+    /// What it answers, and whether it was forwarded, as Meta tells it.
+    pub context: Option<Value>,
+    /// The advertisement that led to it.
+    pub referral: Option<Value>,
+    /// What is wrong with it, e.g. that its file cannot be had: `code`, `title`, `details`.
+    pub error: Option<Value>,
+    /// The group it was written in.
+    pub group_id: Option<String>,
+    /// Whether the business sent it from its own phone: then it went out.
+    pub is_echo: bool,
     /// The JSON as received.
     pub raw: Option<String>,
     /// When it was written, by Meta's clock.
@@ -44,6 +54,10 @@ pub struct NewOutbound {
     pub contact_id: ContactId,
     /// The execution that sends it.
     pub execution_id: Option<ExecutionId>,
+    /// Position of the node that says it.
+    pub node: Option<i64>,
+    /// The execution's turn in which it is said.
+    pub turn: i64,
     /// Meta's id of the number it is sent from.
     pub phone_number_id: String,
     /// Message type.
@@ -52,6 +66,8 @@ pub struct NewOutbound {
     pub content: Value,
     /// Its text, for lists and searches.
     pub text: Option<String>,
+    /// The template's object that goes out instead when Meta finds the customer service window closed.
+    pub fallback: Option<Value>,
     /// `Queued`, or `Sending` when it goes out as soon as this commit stands, or `Failed` with an `error`.
     pub status: DeliveryStatus,
     /// Why it cannot be sent.
@@ -81,6 +97,8 @@ pub struct Unsent {
     pub attempts: i64,
     /// Not before.
     pub next_attempt_at: Option<Time>,
+    /// When it was queued.
+    pub created_at: Time,
 }
 
 /// What became of handing a message to Meta.
@@ -100,28 +118,25 @@ pub enum SendResult {
         /// Whether it may have been sent all the same.
         ambiguous: bool,
     },
+    /// To be tried again in hours, or once somebody has mended something.
+    Held {
+        /// Not before; none leaves it to the bot's health.
+        until: Option<Time>,
+        /// What it waits for, by Meta's code.
+        code: Option<i64>,
+        /// What went wrong.
+        error: Value,
+    },
+    /// Was not handed to HTTP after all.
+    Spared {
+        /// Not before.
+        at: Time,
+    },
     /// Will not be sent.
     Failed {
         /// Why.
         error: Value,
     },
-}
-
-/// A delivery report about an outbound message.
-#[derive(Debug, Clone)]
-pub struct StatusReport {
-    /// The number it was sent from.
-    pub phone_number_id: String,
-    /// Meta's id of the message.
-    pub wamid: String,
-    /// Our row id, as Meta gave it back.
-    pub message_id: Option<MessageId>,
-    /// The stage reached.
-    pub status: DeliveryStatus,
-    /// When, by Meta's clock.
-    pub at: Time,
-    /// Why it failed.
-    pub error: Option<Value>,
 }
 
 /// A message as listed.
@@ -164,16 +179,32 @@ pub struct MessageRow {
     pub attempts: i64,
     /// How often it was sent again though the first try may have gone out.
     pub ambiguous: i64,
+    /// What it answers, and whether it was forwarded.
+    pub context: Option<Json<Value>>,
+    /// The advertisement that led to it.
+    pub referral: Option<Json<Value>>,
+    /// The group it was written in.
+    pub group_id: Option<String>,
+    /// Whether the business sent it from its own phone.
+    pub is_echo: bool,
     /// When the contact wrote it.
     pub message_timestamp: Option<Time>,
+    /// When its writer last edited it.
+    pub edited_at: Option<Time>,
+    /// When its writer deleted it.
+    pub deleted_at: Option<Time>,
     /// When the row was made.
     pub created_at: Time,
+    /// When Meta took it.
+    pub accepted_at: Option<Time>,
     /// When each stage was reached.
     pub sent_at: Option<Time>,
     /// See `sent_at`.
     pub delivered_at: Option<Time>,
     /// See `sent_at`.
     pub read_at: Option<Time>,
+    /// See `sent_at`.
+    pub played_at: Option<Time>,
     /// See `sent_at`.
     pub failed_at: Option<Time>,
 }
@@ -200,6 +231,7 @@ struct UnsentRow {
     status: String,
     attempts: i64,
     next_attempt_at: Option<Time>,
+    created_at: Time,
 }
 
 /// Most rows in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766.
@@ -222,11 +254,12 @@ impl Tx {
         let rows: Vec<(i64, String, Option<String>)> = on!(self, c => {
             let mut query = QueryBuilder::new(
                 "INSERT INTO messages (bot_id, contact_id, direction, phone_number_id, wamid, context_wamid, type, text,
-                    reply_id, content, raw, status, status_rank, attempts, ambiguous, message_timestamp, created_at) ");
+                    reply_id, content, raw, status, status_rank, attempts, ambiguous, message_timestamp, created_at,
+                    context, referral, error, group_id, is_echo) ");
             query.push_values(messages, |mut row, m| {
                 row.push_bind(m.bot_id.0)
                     .push_bind(m.contact_id.0)
-                    .push_bind(Direction::Inbound.as_str())
+                    .push_bind(if m.is_echo { Direction::Outbound } else { Direction::Inbound }.as_str())
                     .push_bind(&m.phone_number_id)
                     .push_bind(&m.wamid)
                     .push_bind(&m.context_wamid)
@@ -235,12 +268,17 @@ impl Tx {
                     .push_bind(&m.reply_id)
                     .push_bind(Json(&m.content))
                     .push_bind(&m.raw)
-                    .push_bind(RECEIVED)
-                    .push_bind(0_i64)
+                    .push_bind(if m.is_echo { DeliveryStatus::Accepted.as_str() } else { RECEIVED })
+                    .push_bind(if m.is_echo { DeliveryStatus::Accepted.rank() } else { 0 })
                     .push_bind(0_i64)
                     .push_bind(0_i64)
                     .push_bind(m.timestamp)
-                    .push_bind(now);
+                    .push_bind(now)
+                    .push_bind(m.context.as_ref().map(Json))
+                    .push_bind(m.referral.as_ref().map(Json))
+                    .push_bind(m.error.as_ref().map(Json))
+                    .push_bind(&m.group_id)
+                    .push_bind(m.is_echo);
             });
             query.push(" ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
             query.build_query_as().persistent(false).fetch_all(c).await
@@ -268,7 +306,8 @@ impl Tx {
             let mut ids: Vec<i64> = on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
-                        status, status_rank, error, attempts, ambiguous, created_at, failed_at) ");
+                        status, status_rank, error, attempts, ambiguous, created_at, failed_at, node, turn,
+                        attempted_at, fallback) ");
                 query.push_values(messages, |mut row, m| {
                     row.push_bind(m.bot_id.0)
                         .push_bind(m.contact_id.0)
@@ -284,7 +323,11 @@ impl Tx {
                         .push_bind(i64::from(m.status == DeliveryStatus::Sending))
                         .push_bind(0_i64)
                         .push_bind(now)
-                        .push_bind((m.status == DeliveryStatus::Failed).then_some(now));
+                        .push_bind((m.status == DeliveryStatus::Failed).then_some(now))
+                        .push_bind(m.node)
+                        .push_bind(m.turn)
+                        .push_bind((m.status == DeliveryStatus::Sending).then_some(now))
+                        .push_bind(m.fallback.as_ref().map(Json));
                 });
                 query.push(" RETURNING id");
                 query.build_query_scalar().persistent(false).fetch_all(c).await
@@ -307,7 +350,7 @@ impl Tx {
         let rows: Vec<UnsentRow> = on!(self, c => {
             let mut query = QueryBuilder::new(
                 "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.phone_number_id, m.type, m.content, m.status,
-                        m.attempts, m.next_attempt_at
+                        m.attempts, m.next_attempt_at, m.created_at
                  FROM messages m JOIN contacts c ON c.id = m.contact_id
                  WHERE m.status IN ('queued', 'sending') AND m.contact_id IN (");
             let mut list = query.separated(", ");
@@ -334,6 +377,7 @@ impl Tx {
                 status: DeliveryStatus::parse(&row.status).unwrap_or(DeliveryStatus::Queued),
                 attempts: row.attempts,
                 next_attempt_at: row.next_attempt_at,
+                created_at: row.created_at,
             })
             .collect())
     }
@@ -364,12 +408,14 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn mark_sending(&mut self, messages: &[MessageId]) -> Result<Vec<MessageId>> {
+    pub async fn mark_sending(&mut self, messages: &[MessageId], now: Time) -> Result<Vec<MessageId>> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
         let ids: Vec<i64> = on!(self, c => {
             let mut query = QueryBuilder::new("UPDATE messages SET attempts = attempts + 1, next_attempt_at = NULL,
+                    held_code = NULL, attempted_at = ");
+            query.push_bind(now).push(",
                     ambiguous = ambiguous + CASE WHEN status = 'sending' THEN 1 ELSE 0 END, status_rank = ");
             query.push_bind(DeliveryStatus::Sending.rank()).push(", status = ").push_bind(DeliveryStatus::Sending.as_str());
             query.push(" WHERE status IN ('queued', 'sending') AND id IN (");
@@ -384,11 +430,16 @@ impl Tx {
     }
 
     /// Stores what became of messages that were handed to HTTP. A delivery that a status report has proven meanwhile
-    /// stays proven.
+    /// stays proven. Returns what became of reports that came before Meta's answer.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn store_send_results(&mut self, results: &[(MessageId, SendResult)], now: Time) -> Result<()> {
+    pub async fn store_send_results(&mut self, results: &[(MessageId, SendResult)], now: Time) -> Result<Folded> {
+        let wamids = results.iter().filter_map(|(_, result)| match result {
+            SendResult::Accepted { wamid } => wamid.clone(),
+            _ => None,
+        });
+        self.lock_wamids(wamids.collect()).await?;
         let mut accepted = Vec::new();
         for (id, result) in results {
             match result {
@@ -402,6 +453,19 @@ impl Tx {
                         .bind(if *ambiguous { DeliveryStatus::Sending.rank() } else { DeliveryStatus::Queued.rank() })
                         .bind(at).bind(Json(error)).execute(c).await.map(|_| ()))?;
                 }
+                SendResult::Held { until, code, error } => {
+                    on!(self, c => sqlx::query(
+                        "UPDATE messages SET status = 'queued', status_rank = $2, next_attempt_at = $3, held_code = $4,
+                                error = $5 WHERE id = $1 AND status = 'sending'")
+                        .bind(id.0).bind(DeliveryStatus::Queued.rank()).bind(until).bind(code).bind(Json(error))
+                        .execute(c).await.map(|_| ()))?;
+                }
+                SendResult::Spared { at } => {
+                    on!(self, c => sqlx::query(
+                        "UPDATE messages SET status = 'queued', status_rank = $2, next_attempt_at = $3,
+                                attempts = attempts - 1 WHERE id = $1 AND status = 'sending'")
+                        .bind(id.0).bind(DeliveryStatus::Queued.rank()).bind(at).execute(c).await.map(|_| ()))?;
+                }
                 SendResult::Failed { error } => {
                     let failed = DeliveryStatus::Failed;
                     on!(self, c => sqlx::query(
@@ -413,56 +477,24 @@ impl Tx {
             }
         }
         if accepted.is_empty() {
-            return Ok(());
+            return Ok(Folded::default());
         }
         on!(self, c => {
             // A status webhook may have overtaken this answer: what it said stays.
             let mut query = QueryBuilder::new(
                 "UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2),
+                    accepted_at = COALESCE(accepted_at, v.column3),
                     error = CASE WHEN status_rank < 2 THEN NULL ELSE error END,
                     status = CASE WHEN status_rank < 2 THEN 'accepted' ELSE status END,
                     status_rank = CASE WHEN status_rank < 2 THEN 2 ELSE status_rank END FROM (");
-            query.push_values(accepted, |mut row, (id, wamid)| {
-                row.push_bind(id.0).push_bind(wamid);
+            query.push_values(&accepted, |mut row, (id, wamid)| {
+                row.push_bind(id.0).push_bind(*wamid).push_bind(now);
             });
             query.push(") AS v WHERE messages.id = v.column1");
             query.build().persistent(false).execute(c).await.map(|_| ())
         })?;
-        Ok(())
-    }
-
-    /// Folds a delivery report into its message; a lower stage never overwrites a higher one, but its time is kept.
-    /// `false` when the message is not ours.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn fold_status(&mut self, report: &StatusReport) -> Result<bool> {
-        let stage = |status| (report.status == status).then_some(report.at);
-        let changed = on!(self, c => sqlx::query(
-            "UPDATE messages SET
-                wamid = COALESCE(wamid, $3),
-                error = CASE WHEN $5 > status_rank THEN $6 ELSE error END,
-                status = CASE WHEN $5 > status_rank THEN $4 ELSE status END,
-                status_rank = CASE WHEN $5 > status_rank THEN $5 ELSE status_rank END,
-                sent_at = COALESCE(sent_at, $7),
-                delivered_at = COALESCE(delivered_at, $8),
-                read_at = COALESCE(read_at, $9),
-                failed_at = COALESCE(failed_at, $10)
-             WHERE phone_number_id = $2 AND direction = 'outbound'
-               AND id = COALESCE((SELECT id FROM messages WHERE phone_number_id = $2 AND wamid = $3),
-                                 (SELECT id FROM messages WHERE id = $1 AND phone_number_id = $2 AND wamid IS NULL))")
-            .bind(report.message_id.map(|id| id.0))
-            .bind(&report.phone_number_id)
-            .bind(&report.wamid)
-            .bind(report.status.as_str())
-            .bind(report.status.rank())
-            .bind(report.error.as_ref().map(Json))
-            .bind(stage(DeliveryStatus::Sent))
-            .bind(stage(DeliveryStatus::Delivered))
-            .bind(stage(DeliveryStatus::Read))
-            .bind(stage(DeliveryStatus::Failed))
-            .execute(c).await.map(|done| done.rows_affected()))?;
-        Ok(changed > 0)
+        let accepted: Vec<MessageId> = accepted.into_iter().map(|(id, _)| id).collect();
+        self.fold_early(&accepted, now).await
     }
 
     /// Messages of a bot, newest first.
@@ -480,7 +512,8 @@ impl Tx {
             let mut query = QueryBuilder::new("SELECT COUNT(*) FROM messages m JOIN contacts c ON c.id = m.contact_id WHERE m.bot_id = ");
             query.push_bind(bot.0);
             if let Some(contact) = &filter.contact {
-                query.push(" AND (c.phone = ").push_bind(contact).push(" OR c.bsuid = ").push_bind(contact).push(")");
+                query.push(" AND m.contact_id IN (SELECT contact_id FROM (").push(ADDRESSES).push(") AS a WHERE a.bot_id = ");
+                query.push_bind(bot.0).push(" AND a.address = ").push_bind(contact).push(")");
             }
             if let Some(direction) = filter.direction {
                 query.push(" AND m.direction = ").push_bind(direction.as_str());
@@ -491,7 +524,8 @@ impl Tx {
             let mut query = QueryBuilder::new(MESSAGE_COLUMNS);
             query.push(" WHERE m.bot_id = ").push_bind(bot.0);
             if let Some(contact) = &filter.contact {
-                query.push(" AND (c.phone = ").push_bind(contact).push(" OR c.bsuid = ").push_bind(contact).push(")");
+                query.push(" AND m.contact_id IN (SELECT contact_id FROM (").push(ADDRESSES).push(") AS a WHERE a.bot_id = ");
+                query.push_bind(bot.0).push(" AND a.address = ").push_bind(contact).push(")");
             }
             if let Some(direction) = filter.direction {
                 query.push(" AND m.direction = ").push_bind(direction.as_str());
@@ -514,6 +548,16 @@ impl Tx {
         })?)
     }
 
+    /// The number that a message was written to, and Meta's id of it; none when it did not come by WhatsApp.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn inbound_key(&mut self, id: MessageId) -> Result<Option<(String, String)>> {
+        Ok(on!(self, c => sqlx::query_as(
+            "SELECT phone_number_id, wamid FROM messages WHERE id = $1 AND direction = 'inbound' AND wamid IS NOT NULL
+                AND phone_number_id <> ''").bind(id.0).fetch_optional(c).await)?)
+    }
+
     /// How often messages were sent again though the first try may have gone out.
     ///
     /// # Errors
@@ -527,5 +571,6 @@ impl Tx {
 const MESSAGE_COLUMNS: &str =
     "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.execution_id, m.direction, m.wamid, m.context_wamid, m.type,
         m.text, m.reply_id, m.content, m.status, m.error, m.attempts, m.ambiguous, m.message_timestamp, m.created_at,
-        m.sent_at, m.delivered_at, m.read_at, m.failed_at
+        m.accepted_at, m.sent_at, m.delivered_at, m.read_at, m.played_at, m.failed_at, m.context, m.referral,
+        m.group_id, m.is_echo, m.edited_at, m.deleted_at
      FROM messages m JOIN contacts c ON c.id = m.contact_id";

@@ -7,7 +7,7 @@
 use domain::{BotId, ContactId, JsonMap, Schedule, Time, TriggerId};
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Result, TriggerRow, Tx, db::on};
+use crate::{Result, TriggerRow, Tx, contacts::ADDRESSES, db::on};
 
 /// Most contacts written by one statement.
 const CONTACTS_PER_STATEMENT: usize = 500;
@@ -126,12 +126,11 @@ impl Tx {
             query.push_bind(bot.0).push(" AND c.id > ").push_bind(after.0);
             query.push(" AND c.opted_in = ").push_bind(true);
             if !schedule.contact_phones.is_empty() {
-                for column in [" AND (c.phone IN (", ") OR c.bsuid IN ("] {
-                    query.push(column);
-                    let mut list = query.separated(", ");
-                    for address in &schedule.contact_phones {
-                        list.push_bind(address);
-                    }
+                query.push(" AND c.id IN (SELECT contact_id FROM (").push(ADDRESSES).push(") AS a WHERE a.bot_id = ");
+                query.push_bind(bot.0).push(" AND a.address IN (");
+                let mut list = query.separated(", ");
+                for address in &schedule.contact_phones {
+                    list.push_bind(address);
                 }
                 query.push("))");
             }
@@ -153,15 +152,28 @@ impl Tx {
     /// [`Error::Dangling`](crate::Error::Dangling) when the bot is gone.
     pub async fn ensure_contacts(&mut self, bot: BotId, addresses: &[String], now: Time) -> Result<()> {
         for chunk in addresses.chunks(CONTACTS_PER_STATEMENT) {
+            let known: Vec<String> = on!(self, c => {
+                let mut query = QueryBuilder::new("SELECT address FROM contact_aliases WHERE bot_id = ");
+                query.push_bind(bot.0).push(" AND address IN (");
+                let mut list = query.separated(", ");
+                for address in chunk {
+                    list.push_bind(address);
+                }
+                query.push(")").build_query_scalar().persistent(false).fetch_all(c).await
+            })?;
+            let missing: Vec<&String> = chunk.iter().filter(|address| !known.contains(address)).collect();
+            if missing.is_empty() {
+                continue;
+            }
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO contacts (bot_id, phone, bsuid, tags, attributes, source, opted_in, is_announced,
                         created_at, updated_at) ");
-                query.push_values(chunk, |mut row, address| {
+                query.push_values(&missing, |mut row, address| {
                     let is_phone = address.bytes().all(|byte| byte.is_ascii_digit());
                     row.push_bind(bot.0)
-                        .push_bind(is_phone.then_some(address))
-                        .push_bind((!is_phone).then_some(address))
+                        .push_bind(is_phone.then_some(*address))
+                        .push_bind((!is_phone).then_some(*address))
                         .push_bind(Json(Vec::<String>::new()))
                         .push_bind(Json(JsonMap::new()))
                         .push_bind("api")

@@ -1,11 +1,14 @@
 //! Contacts as webhooks show them: found, made, or brought up to date in one go.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod index;
+
+use std::collections::{BTreeMap, HashSet};
 
 use domain::{BotId, ContactId, JsonMap, Time};
-use sqlx::{FromRow, QueryBuilder, types::Json};
+use sqlx::{QueryBuilder, types::Json};
 
-use crate::{Error, Result, Tx, db::on};
+use crate::{Identity, Merge, Result, Tx, db::on};
+use index::{Index, Known};
 
 /// What a webhook tells of the contact behind a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Sighting {
     pub at: Time,
     /// Whether it is a message that makes a stranger a new contact.
     pub announces: bool,
+    /// Whether it opens the customer service window.
+    pub opens_window: bool,
 }
 
 /// The contact behind a message.
@@ -35,109 +40,27 @@ pub struct Seen {
     pub is_new: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, FromRow)]
-struct Known {
-    #[sqlx(try_from = "i64")]
-    id: ContactId,
-    #[sqlx(try_from = "i64")]
-    bot_id: BotId,
-    phone: Option<String>,
-    bsuid: Option<String>,
-    username: Option<String>,
-    name: Option<String>,
-    last_inbound_at: Option<Time>,
-    is_announced: bool,
-}
-
-#[derive(Default)]
-struct Index {
-    known: Vec<Known>,
-    by_phone: HashMap<(BotId, String), usize>,
-    by_bsuid: HashMap<(BotId, String), usize>,
-    /// Which of `known` differ from what is stored.
-    changed: HashSet<usize>,
-}
-
-impl Index {
-    fn add(&mut self, known: Known) {
-        self.known.push(known);
-        self.register(self.known.len() - 1);
-    }
-
-    /// Makes a contact found by its ids.
-    fn register(&mut self, at: usize) {
-        let known = &self.known[at];
-        if let Some(phone) = &known.phone {
-            self.by_phone.insert((known.bot_id, phone.clone()), at);
-        }
-        if let Some(bsuid) = &known.bsuid {
-            self.by_bsuid.insert((known.bot_id, bsuid.clone()), at);
-        }
-    }
-
-    fn phone(&self, sighting: &Sighting) -> Option<usize> {
-        sighting.phone.as_ref().and_then(|phone| self.by_phone.get(&(sighting.bot_id, phone.clone())).copied())
-    }
-
-    fn bsuid(&self, sighting: &Sighting) -> Option<usize> {
-        sighting.bsuid.as_ref().and_then(|bsuid| self.by_bsuid.get(&(sighting.bot_id, bsuid.clone())).copied())
-    }
-
-    fn find(&self, sighting: &Sighting) -> Option<usize> {
-        self.phone(sighting).or_else(|| self.bsuid(sighting))
-    }
-
-    /// Adds to contacts that are known by one id the other one, where a sighting tells it and nobody else has it.
-    fn link(&mut self, sightings: &[Sighting]) {
-        for sighting in sightings {
-            let (phone, bsuid) = (self.phone(sighting), self.bsuid(sighting));
-            let at = match (phone, bsuid) {
-                (Some(at), None) if sighting.bsuid.is_some() && self.known[at].bsuid.is_none() => {
-                    self.known[at].bsuid.clone_from(&sighting.bsuid);
-                    at
-                }
-                (None, Some(at)) if sighting.phone.is_some() && self.known[at].phone.is_none() => {
-                    self.known[at].phone.clone_from(&sighting.phone);
-                    at
-                }
-                _ => continue,
-            };
-            self.register(at);
-            self.changed.insert(at);
-        }
-    }
-
-    /// Brings the contact of a sighting up to date and tells which it is, and whether there has been no event for it.
-    fn see(&mut self, sighting: &Sighting) -> Result<Seen> {
-        let at = self.find(sighting).ok_or_else(|| Error::Corrupt("contact vanished while it was seen".into()))?;
-        let known = &mut self.known[at];
-        let before = known.clone();
-        if sighting.username.is_some() {
-            known.username.clone_from(&sighting.username);
-        }
-        if sighting.name.is_some() {
-            known.name.clone_from(&sighting.name);
-        }
-        known.last_inbound_at = known.last_inbound_at.max(Some(sighting.at));
-        if *known != before {
-            self.changed.insert(at);
-        }
-        Ok(Seen { id: self.known[at].id, is_new: sighting.announces && !self.known[at].is_announced })
-    }
+/// The contacts behind a batch of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sightings {
+    /// One for each sighting, in their order.
+    pub contacts: Vec<Seen>,
+    /// Contacts that turned out to be the same person.
+    pub merges: Vec<Merge>,
 }
 
 impl Tx {
     /// Finds or makes the contact of each sighting, in the order given, and brings names, ids and the time of the last
     /// inbound message up to date. Every sighting must have a phone or a business-scoped user id. The first sighting that
-    /// announces a contact tells that it is new, whoever else sees it at the same time.
+    /// announces a contact tells that it is new, whoever else sees it at the same time. Contacts that a sighting shows to
+    /// be the same person become one.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn see_contacts(&mut self, sightings: &[Sighting], now: Time) -> Result<Vec<Seen>> {
-        let mut index = Index::default();
-        for known in self.known_contacts(sightings).await? {
-            index.add(known);
-        }
+    pub async fn see_contacts(&mut self, sightings: &[Sighting], now: Time) -> Result<Sightings> {
+        let mut merges = Vec::new();
+        let mut index = Index::of(self.known_contacts(sightings).await?);
+        self.unite_seen(sightings, &mut index, &mut merges, now).await?;
         // One message may tell that two ids are the same person, and others of the batch know only one of them.
         index.link(sightings);
         let missing: Vec<&Sighting> = sightings.iter().filter(|s| index.find(s).is_none()).collect();
@@ -150,6 +73,7 @@ impl Tx {
             for known in self.known_contacts(&raced).await? {
                 index.add(known);
             }
+            self.unite_seen(sightings, &mut index, &mut merges, now).await?;
             index.link(sightings);
         }
         let mut seen: Vec<Seen> = sightings.iter().map(|sighting| index.see(sighting)).collect::<Result<_>>()?;
@@ -163,7 +87,34 @@ impl Tx {
         for seen in &mut seen {
             seen.is_new = seen.is_new && announced.remove(&seen.id);
         }
-        Ok(seen)
+        Ok(Sightings { contacts: seen, merges })
+    }
+
+    /// Acts on sightings that say that two contacts are one, or that an address has changed. Few do.
+    async fn unite_seen(
+        &mut self,
+        sightings: &[Sighting],
+        index: &mut Index,
+        merges: &mut Vec<Merge>,
+        now: Time,
+    ) -> Result<()> {
+        let mut is_changed = false;
+        for sighting in sightings.iter().filter(|sighting| index.is_news(sighting)) {
+            let identity = Identity {
+                bot_id: sighting.bot_id,
+                phone: sighting.phone.clone(),
+                bsuid: sighting.bsuid.clone(),
+                also: Vec::new(),
+                former: Vec::new(),
+                at: sighting.at,
+            };
+            merges.extend(self.unite(&identity, now).await?.into_iter().flat_map(|united| united.merges));
+            is_changed = true;
+        }
+        if is_changed {
+            *index = Index::of(self.known_contacts(sightings).await?);
+        }
+        Ok(())
     }
 
     async fn known_contacts(&mut self, sightings: &[Sighting]) -> Result<Vec<Known>> {
@@ -181,8 +132,10 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<Known> = on!(self, c => {
+            // Of contacts found by their own address, `ceased_at` is only there to have a type.
             let mut query = QueryBuilder::new(
-                "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at, is_announced FROM contacts WHERE ");
+                "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at, is_announced, CAST(NULL AS TEXT) AS alias,
+                        last_inbound_at AS ceased_at FROM contacts WHERE ");
             let mut first = true;
             for (column, lists) in [("phone", &phones), ("bsuid", &bsuids)] {
                 for (bot, values) in lists {
@@ -195,6 +148,18 @@ impl Tx {
                     }
                     query.push("))");
                 }
+            }
+            query.push(
+                " UNION ALL SELECT c.id, c.bot_id, c.phone, c.bsuid, c.username, c.name, c.last_inbound_at, c.is_announced,
+                         a.address, a.ceased_at FROM contact_aliases a JOIN contacts c ON c.id = a.contact_id WHERE ");
+            for (n, (bot, values)) in phones.iter().chain(&bsuids).enumerate() {
+                query.push(if n == 0 { "(a.bot_id = " } else { " OR (a.bot_id = " });
+                query.push_bind(bot.0).push(" AND a.address IN (");
+                let mut list = query.separated(", ");
+                for value in values {
+                    list.push_bind(*value);
+                }
+                query.push("))");
             }
             query.build_query_as().persistent(false).fetch_all(c).await
         })?;
@@ -211,6 +176,8 @@ impl Tx {
             if batch.find(sighting).is_none() {
                 batch.add(Known {
                     id: ContactId(0),
+                    alias: None,
+                    ceased_at: None,
                     bot_id: sighting.bot_id,
                     phone: sighting.phone.clone(),
                     bsuid: sighting.bsuid.clone(),
@@ -237,7 +204,7 @@ impl Tx {
                     .push_bind("whatsapp")
                     .push_bind(true)
                     .push_bind(false)
-                    .push_bind(s.at)
+                    .push_bind(s.opens_window.then_some(s.at))
                     .push_bind(now)
                     .push_bind(now);
             });
@@ -256,7 +223,8 @@ impl Tx {
             let mut query = QueryBuilder::new(
                 "UPDATE contacts SET phone = COALESCE(contacts.phone, v.column2), bsuid = COALESCE(contacts.bsuid, v.column3),
                     username = COALESCE(v.column4, contacts.username), name = COALESCE(v.column5, contacts.name),
-                    last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column6 THEN contacts.last_inbound_at ELSE v.column6 END,
+                    last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column6 OR v.column6 IS NULL THEN contacts.last_inbound_at ELSE v.column6 END,
+                    window_closed_at = CASE WHEN contacts.last_inbound_at >= v.column6 OR v.column6 IS NULL THEN contacts.window_closed_at END,
                     updated_at = v.column7 FROM (");
             query.push_values(contacts, |mut row, k| {
                 row.push_bind(k.id.0)

@@ -82,6 +82,17 @@ impl From<TriggerRow> for Trigger {
 }
 
 impl Tx {
+    /// Whether schedules, and no other triggers that are switched on, start a flow.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_only_scheduled(&mut self, flow: FlowId) -> Result<bool> {
+        let types: Vec<String> = on!(self, c => sqlx::query_scalar(
+            "SELECT DISTINCT trigger_type FROM triggers WHERE flow_id = $1 AND is_active = $2")
+            .bind(flow.0).bind(true).fetch_all(c).await)?;
+        Ok(types == ["schedule"])
+    }
+
     /// Makes a trigger in a bot that was claimed in this transaction.
     ///
     /// # Errors

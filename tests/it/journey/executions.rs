@@ -33,7 +33,7 @@ each_database! {
 
     async fn a_wait_is_ended_by_hand_and_an_execution_cancelled(stage: Stage) {
         let flow = stage.flow("never", json!([
-            { "type": "wait", "config": { "duration": 5, "unit": "days", "next": 1 } },
+            { "type": "wait", "config": { "duration": 5, "unit": "hours", "next": 1 } },
             ask("?", "state.a", 2),
             say("end"),
         ])).await;

@@ -87,9 +87,9 @@ each_database! {
     }
 
     async fn a_refusal_is_told_again_and_what_was_not_done_is_not_remembered(stage: Stage) {
-        stage.emulator.fail_next(1, Failure::code(131_047));
+        stage.emulator.fail_next(1, Failure::code(131_026));
         let first = stage.text_once("k", &hello()).await;
-        assert_eq!(first.problem(502)["code"], 131_047);
+        assert_eq!(first.problem(502)["code"], 131_026);
         same(&first, &stage.text_once("k", &hello()).await);
         assert_eq!(stage.history("outbound").await.len(), 1);
 

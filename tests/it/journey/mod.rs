@@ -1,7 +1,10 @@
 //! Messages on their whole way: webhook in, flow, reply out, delivery report in; through the real server and the
 //! emulator, on both databases.
 
+mod accounts;
 mod api_sends;
+mod consent;
+mod courtesy;
 mod deleting;
 mod effects;
 mod events;
@@ -9,11 +12,17 @@ mod executions;
 mod flows;
 mod gallery;
 mod idempotency;
+mod identity;
+mod inbound;
+mod media;
+mod message_templates;
+mod outbox;
 mod schedules;
 mod sending;
 mod statistics;
 mod timers;
 mod webhook;
+mod window;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! What comes in: signatures, duplicates, odd pieces, unknown numbers.
 
+use domain::{Clock, SystemClock};
 use emulator::{Inbound, Signature};
 use serde_json::{Value, json};
 use tests::{Method, each_database};
@@ -18,8 +19,13 @@ fn payload(number: &str, messages: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The present as Meta writes it: what was written long ago is not answered.
+fn timestamp() -> String {
+    SystemClock.now().timestamp().to_string()
+}
+
 fn text(wamid: &str, body: &str) -> Value {
-    json!({ "from": ADA, "id": wamid, "timestamp": "1760000000", "type": "text", "text": { "body": body } })
+    json!({ "from": ADA, "id": wamid, "timestamp": timestamp(), "type": "text", "text": { "body": body } })
 }
 
 each_database! {
@@ -92,6 +98,80 @@ each_database! {
         let (status, _) = stage.emulator.post_raw(body.to_string().as_bytes(), Signature::Valid).await.unwrap();
         assert_eq!(status, 200);
         assert_eq!(stage.answers(2).await, ["hello hi 1", "hello hi\u{fffd} 2"]);
+    }
+
+    async fn every_kind_of_odd_piece_is_counted_and_costs_no_sibling(stage: Stage) {
+        stage.flow("hi", json!([say("hello {{ message.text }}")])).await;
+        let number = stage.emulator.number().phone_number_id.clone();
+        let good = |wamid: &str| serde_json::from_slice::<Value>(&payload(&number, &json!([text(wamid, "hi")]))).unwrap()["entry"][0].clone();
+        let of = |value: Value| json!({ "id": "1", "changes": [{ "field": "messages", "value": value }] });
+        let with = |name: &str, items: Value| of(json!({ "metadata": { "phone_number_id": number }, name: items }));
+        let cases = [
+            ("not_an_object", json!(7)),
+            ("not_an_array", with("messages", json!("none"))),
+            ("not_a_text", with("messages", json!([{ "id": {}, "type": "text" }]))),
+            ("missing", json!({ "changes": [{ "field": "messages" }] })),
+            ("no_number", of(json!({ "messages": [text("wamid.n", "hi")] }))),
+            ("no_sender", with("messages", json!([{ "id": "wamid.s", "type": "text", "text": { "body": "hi" } }]))),
+            ("no_content", with("messages", json!([{ "from": BOB, "id": "wamid.c", "type": "text", "text": 7 }]))),
+            ("empty", of(json!({ "metadata": { "phone_number_id": number } }))),
+            ("unknown_status", with("statuses", json!([{ "id": "wamid.u", "status": "in_orbit" }]))),
+        ];
+        for (n, (kind, odd)) in cases.iter().enumerate() {
+            let name = format!("chatboost_webhook_odd_pieces_total{{kind=\"{kind}\"}}");
+            let before = stage.metric(&name).await;
+            let entries = [good(&format!("wamid.a{n}")), odd.clone(), good(&format!("wamid.b{n}"))];
+            let body = json!({ "object": "whatsapp_business_account", "entry": entries }).to_string();
+            let (status, _) = stage.emulator.post_raw(body.as_bytes(), Signature::Valid).await.unwrap();
+            assert_eq!(status, 200, "{kind}");
+            assert!(stage.metric(&name).await > before, "{kind}");
+            assert_eq!(stage.answers(2 * (n + 1)).await.len(), 2 * (n + 1), "{kind}");
+        }
+        let path = format!("/whatsapp/account-events?bot_id={}&field=messages", stage.bot);
+        assert_eq!(stage.api.get(&path).await["items"][0]["payload"]["id"], "wamid.s", "what is nobody's is kept");
+        let before = stage.metric("chatboost_webhook_odd_pieces_total{kind=\"not_whatsapp\"}").await;
+        stage.emulator.post_raw(b"{\"object\":\"page\",\"entry\":[]}", Signature::Valid).await.unwrap();
+        assert!(stage.metric("chatboost_webhook_odd_pieces_total{kind=\"not_whatsapp\"}").await > before);
+    }
+
+    async fn no_damage_to_a_payload_is_a_fault_of_ours(stage: Stage) {
+        let number = stage.emulator.number().phone_number_id.clone();
+        let message = r#"{"from":"16505550101","id":"wamid.x","timestamp":"1760000000","type":"text","text":{"body":"\u202e \u200b \ud83d \u0000 שלום"},"context":{"id":12345678901234567890123},"referral":{"n":9007199254740993}}"#;
+        let status = r#"{"id":"wamid.x","status":"read","timestamp":99999999999999999999,"recipient_id":16505550101,"biz_opaque_callback_data":"9223372036854775807","errors":[7]}"#;
+        let echo = r#"{"field":"smb_message_echoes","value":{"message_echoes":[{"to":{},"from":[],"id":"e","type":"text","text":{}}]}}"#;
+        let prefs = r#"{"field":"user_preferences","value":{"user_preferences":[{"wa_id":16505550101,"value":"stop","category":"marketing_messages","timestamp":-1}]}}"#;
+        let body = format!(
+            r#"{{"object":"whatsapp_business_account","entry":[{{"id":18446744073709551616,"time":1e400,"changes":[{{"field":"messages","value":{{"metadata":{{"phone_number_id":"{number}"}},"contacts":[{{"wa_id":16505550101,"profile":{{"name":"\udc4d\u0000"}}}}],"messages":[{message}],"statuses":[{status}]}}}},{echo},{prefs}]}}]}}"#
+        );
+        // Cut anywhere; every byte replaced by another one; every value by each other kind.
+        let mut bodies: Vec<Vec<u8>> = (0..body.len()).step_by(17).map(|cut| body.as_bytes()[..cut].to_vec()).collect();
+        for (at, byte) in (0..body.len()).step_by(7).zip([b'"', b'{', b'\\', 0xff, b'0', b',', 0].into_iter().cycle()) {
+            let mut damaged = body.clone().into_bytes();
+            damaged[at] = byte;
+            bodies.push(damaged);
+        }
+        for (at, _) in body.match_indices(':') {
+            for wrong in ["7", "null", "[]", "{}", "\"x\"", "[[[]]]", "-1e999"] {
+                // The value is replaced as far as its first comma or bracket, so that some of it stays JSON.
+                let rest = &body[at + 1..];
+                let end = rest.find([',', '}', ']']).unwrap_or(rest.len());
+                bodies.push(format!("{}{wrong}{}", &body[..=at], &rest[end..]).into_bytes());
+            }
+        }
+        bodies.push(body.clone().into_bytes());
+        let mut taken = 0;
+        for (n, bytes) in bodies.iter().enumerate() {
+            // None is a repetition of another one.
+            let renamed = str::from_utf8(bytes).map(|body| body.replace("wamid.x", &format!("wamid.{n}")).into_bytes());
+            let bytes = renamed.unwrap_or_else(|_| bytes.clone());
+            let (status, text) = stage.emulator.post_raw(&bytes, Signature::Valid).await.unwrap();
+            assert!(matches!(status, 200 | 400), "{status} {text} for {}", String::from_utf8_lossy(&bytes));
+            taken += usize::from(status == 200);
+        }
+        assert!(taken > bodies.len() / 4, "{taken} of {}", bodies.len());
+        stage.at_rest().await;
+        let last = format!("wamid.{}", bodies.len() - 1);
+        assert_eq!(stage.history("inbound").await.last().unwrap()["whatsapp_message_id"], last);
     }
 
     async fn a_body_that_is_no_webhook_is_refused_without_a_fuss(stage: Stage) {
@@ -172,7 +252,7 @@ each_database! {
         let body = json!({ "object": "whatsapp_business_account", "entry": [{ "id": "1", "changes": [{ "field": "messages", "value": {
             "messaging_product": "whatsapp", "metadata": { "phone_number_id": number },
             "contacts": [{ "user_id": id, "profile": { "name": "Nobody", "username": "nobody" } }],
-            "messages": [{ "from_user_id": id, "id": "wamid.b", "timestamp": "1760000000", "type": "text", "text": { "body": "hi" } }],
+            "messages": [{ "from_user_id": id, "id": "wamid.b", "timestamp": timestamp(), "type": "text", "text": { "body": "hi" } }],
         } }] }] });
         let (status, _) = stage.emulator.post_raw(body.to_string().as_bytes(), Signature::Valid).await.unwrap();
         assert_eq!(status, 200);

@@ -14,14 +14,26 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
     let bot_id = bot(tx, &owner, "b").await;
     let flow_id = flow(tx, bot_id, "f").await;
     let phone = Some("16505550101".into());
-    let seen = Sighting { bot_id, phone, bsuid: None, username: None, name: None, at: now(), announces: true };
-    let contact_id: ContactId = tx.see_contacts(&[seen], now()).await.unwrap()[0].id;
+    let seen = Sighting {
+        bot_id,
+        phone,
+        bsuid: None,
+        username: None,
+        name: None,
+        at: now(),
+        announces: true,
+        opens_window: true,
+    };
+    let contact_id: ContactId = tx.see_contacts(&[seen], now()).await.unwrap().contacts[0].id;
     let message = InboundMessage {
         id: MessageId(7),
         kind: "text".into(),
         text: Some("hi".into()),
         reply_id: None,
         content: odd_json(),
+        context: Some(odd_json()),
+        referral: None,
+        error: None,
         timestamp: now(),
     };
     Execution {
@@ -36,6 +48,7 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
         message: Some(message),
         depth: 2,
         steps: 0,
+        turn: 0,
         wake_at: None,
         effect: None,
         error: None,
@@ -129,5 +142,24 @@ each_database! {
         let page = tx.list_steps(execution.id, 3, 4_000).await.unwrap();
         assert_eq!((page.total, page.items.iter().map(|s| s.seq).collect::<Vec<_>>()), (5_000, vec![4_000, 4_001, 4_002]));
         assert_eq!((page.items[0].node, page.items[1].node, &page.items[0].detail.0), (Some(4_000), None, &odd_json()));
+    }
+
+    async fn what_happens_after_the_end_is_logged_after_it(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let live = execution(&mut tx, "ada").await;
+        let id = ExecutionId(tx.reserve_execution_ids(1).await.unwrap());
+        let ended = Execution { id, steps: 4, turn: 2, completed_at: Some(now()), ..live.clone() };
+        tx.save_executions(&[new(&live), new(&ended)]).await.unwrap();
+        for execution_id in [live.id, ended.id] {
+            let (r#type, event) = ("flow".to_owned(), "message_failed".to_owned());
+            let step =
+                StepRow { execution_id, seq: 0, node: Some(1), r#type, event, detail: Json(odd_json()), duration_us: 0, at: now() };
+            tx.log_after_end(&step).await.unwrap();
+        }
+        assert_eq!(tx.list_steps(live.id, 9, 0).await.unwrap().total, 0, "it can say so itself");
+        let steps = tx.list_steps(ended.id, 9, 0).await.unwrap().items;
+        assert_eq!((steps[0].seq, steps[0].node, steps[0].event.as_str()), (4, Some(1), "message_failed"));
+        let kept = tx.execution(ended.id).await.unwrap().unwrap().execution;
+        assert_eq!((kept.steps, kept.turn), (5, 2));
     }
 }

@@ -108,6 +108,7 @@ each_database! {
             message: None,
             depth: 0,
             steps: 0,
+            turn: 0,
             wake_at: None,
             effect: None,
             error: None,

@@ -28,7 +28,7 @@ fn arrival(contact_id: ContactId) -> Arrival {
 }
 
 fn settled(contact_id: ContactId, handled: i64) -> Settled {
-    Settled { contact_id, handled, open: None, wake_at: Some(None) }
+    Settled { contact_id, handled, open: None, wake_at: Some(None), held_until: None }
 }
 
 each_database! {
@@ -73,10 +73,34 @@ each_database! {
         let locked = tx.lock_mailboxes(a, &[c[1]]).await.unwrap();
         assert_eq!((locked[&c[1]].arrivals, locked[&c[1]].handled), (2, 1), "a claim is an arrival");
 
-        let settle = Settled { contact_id: c[2], handled: 0, open: Some(0), wake_at: None };
+        let settle = Settled { contact_id: c[2], handled: 0, open: Some(0), wake_at: None, held_until: None };
         let locked = tx.lock_mailboxes(a, &[c[2]]).await.unwrap();
         tx.settle_mailboxes(&locked, &[settle]).await.unwrap();
         assert_eq!(tx.count_mailboxes().await.unwrap(), (2, 2));
+    }
+
+    async fn a_mailbox_whose_first_message_waits_for_long_needs_no_owner(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let c = contacts(&mut tx, 2).await;
+        let a = host(&mut tx, "a").await;
+        tx.note_arrivals(&[arrival(c[0]), arrival(c[1])], Some(a), now()).await.unwrap();
+        let (soon, later) = (now() + TimeDelta::minutes(5), now() + TimeDelta::hours(1));
+        let locked = tx.lock_mailboxes(a, &c).await.unwrap();
+        let held = Settled { open: Some(2), held_until: Some(Some(later)), ..settled(c[0], 1) };
+        let timed = Settled { contact_id: c[1], wake_at: Some(Some(soon)), ..held.clone() };
+        assert!(tx.settle_mailboxes(&locked, &[held, timed]).await.unwrap().is_empty());
+        assert_eq!(tx.claim_mailboxes(a, soon, 10).await.unwrap(), [c[1]], "a timer does not wait for the message");
+        assert_eq!(tx.next_ready_at().await.unwrap(), Some(later));
+        assert_eq!(tx.claim_mailboxes(a, later, 10).await.unwrap(), [c[0]]);
+        let locked = tx.lock_mailboxes(a, &c).await.unwrap();
+        assert_eq!((locked[&c[0]].open, locked[&c[0]].held_until), (2, Some(later)));
+
+        let parked = Settled { handled: 1, wake_at: None, ..settled(c[0], 1) };
+        assert!(tx.settle_mailboxes(&locked, &[parked]).await.unwrap().is_empty(), "nothing has changed");
+        let locked = tx.lock_mailboxes(a, &[c[1]]).await.unwrap();
+        let done = Settled { open: Some(0), ..settled(c[1], 1) };
+        tx.settle_mailboxes(&locked, &[done]).await.unwrap();
+        assert_eq!(tx.count_mailboxes().await.unwrap(), (1, 1), "without messages there is nothing to hold");
     }
 
     async fn an_arrival_during_the_work_keeps_the_mailbox(db: Migrated) {

@@ -3,19 +3,19 @@
 use chrono::TimeDelta;
 use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, MessageId};
 use serde_json::json;
-use storage::{MessageFilter, NewInbound, NewOutbound, Seen, SendResult, Sighting, StatusReport, Tx};
+use storage::{MessageFilter, NewInbound, NewOutbound, Seen, SendResult, Sighting, Tx};
 use tests::{Migrated, each_database};
 
 use super::{bot, now, odd_json, user};
 
-async fn contact(tx: &mut Tx) -> (BotId, ContactId) {
+pub(super) async fn contact(tx: &mut Tx) -> (BotId, ContactId) {
     let owner = user(tx, "ada").await;
     let bot_id = bot(tx, &owner, "b").await;
-    let seen = tx.see_contacts(&[sighting(bot_id, Some("16505550101"), None)], now()).await.unwrap();
+    let seen = tx.see_contacts(&[sighting(bot_id, Some("16505550101"), None)], now()).await.unwrap().contacts;
     (bot_id, seen[0].id)
 }
 
-fn sighting(bot_id: BotId, phone: Option<&str>, bsuid: Option<&str>) -> Sighting {
+pub(super) fn sighting(bot_id: BotId, phone: Option<&str>, bsuid: Option<&str>) -> Sighting {
     let text = |text: Option<&str>| text.map(str::to_owned);
     Sighting {
         bot_id,
@@ -25,10 +25,11 @@ fn sighting(bot_id: BotId, phone: Option<&str>, bsuid: Option<&str>) -> Sighting
         name: Some("Ada".into()),
         at: now(),
         announces: true,
+        opens_window: true,
     }
 }
 
-fn inbound((bot_id, contact_id): (BotId, ContactId), wamid: Option<&str>) -> NewInbound {
+pub(super) fn inbound((bot_id, contact_id): (BotId, ContactId), wamid: Option<&str>) -> NewInbound {
     NewInbound {
         bot_id,
         contact_id,
@@ -39,37 +40,34 @@ fn inbound((bot_id, contact_id): (BotId, ContactId), wamid: Option<&str>) -> New
         text: Some("hi".into()),
         reply_id: None,
         content: odd_json(),
+        context: None,
+        referral: None,
+        error: None,
+        group_id: None,
+        is_echo: false,
         raw: Some("{}".into()),
         timestamp: now(),
     }
 }
 
-fn outbound((bot_id, contact_id): (BotId, ContactId), body: &str, status: DeliveryStatus) -> NewOutbound {
+pub(super) fn outbound((bot_id, contact_id): (BotId, ContactId), body: &str, status: DeliveryStatus) -> NewOutbound {
     NewOutbound {
         bot_id,
         contact_id,
         execution_id: None,
+        node: None,
+        turn: 0,
         phone_number_id: "1".into(),
         kind: "text".into(),
         content: json!({ "body": body }),
         text: Some(body.into()),
+        fallback: None,
         status,
         error: None,
     }
 }
 
-fn report(wamid: &str, id: Option<MessageId>, status: DeliveryStatus, minute: i64) -> StatusReport {
-    StatusReport {
-        phone_number_id: "1".into(),
-        wamid: wamid.into(),
-        message_id: id,
-        status,
-        at: now() + TimeDelta::minutes(minute),
-        error: (status == DeliveryStatus::Failed).then(|| json!({ "code": 1 })),
-    }
-}
-
-async fn status(tx: &mut Tx, id: MessageId) -> String {
+pub(super) async fn status(tx: &mut Tx, id: MessageId) -> String {
     tx.message(id).await.unwrap().unwrap().status
 }
 
@@ -106,7 +104,7 @@ each_database! {
         let to = contact(&mut tx).await;
         let rows = [outbound(to, "a", DeliveryStatus::Queued), outbound(to, "b", DeliveryStatus::Sending), outbound(to, "c", DeliveryStatus::Queued)];
         let ids = tx.insert_outbound(&rows, now()).await.unwrap();
-        assert_eq!(tx.mark_sending(&[ids[0]]).await.unwrap(), [ids[0]]);
+        assert_eq!(tx.mark_sending(&[ids[0]], now()).await.unwrap(), [ids[0]]);
         let later = now() + TimeDelta::seconds(5);
         tx.store_send_results(&[
             (ids[0], SendResult::Accepted { wamid: Some("wa".into()) }),
@@ -119,44 +117,9 @@ each_database! {
         assert_eq!(unsent.len(), 1);
         assert_eq!((unsent[0].id, unsent[0].status, unsent[0].next_attempt_at), (ids[1], DeliveryStatus::Sending, Some(later)));
         assert_eq!(tx.count_ambiguous().await.unwrap(), 0);
-        assert_eq!(tx.mark_sending(&ids).await.unwrap(), [ids[1]], "only what is still to be sent");
+        assert_eq!(tx.mark_sending(&ids, now()).await.unwrap(), [ids[1]], "only what is still to be sent");
         assert_eq!(tx.count_ambiguous().await.unwrap(), 1, "sending again what may have gone out is counted");
         assert_eq!(status(&mut tx, ids[2]).await, "failed");
-    }
-
-    async fn statuses_climb_and_keep_each_stages_time(db: Migrated) {
-        let mut tx = db.begin().await.unwrap();
-        let to = contact(&mut tx).await;
-        let id = tx.insert_outbound(&[outbound(to, "a", DeliveryStatus::Sending)], now()).await.unwrap()[0];
-        use DeliveryStatus::{Delivered, Failed, Read, Sent};
-        // Read overtakes everything, even our own answer from Meta.
-        assert!(tx.fold_status(&report("wa", Some(id), Read, 3)).await.unwrap());
-        tx.store_send_results(&[(id, SendResult::Accepted { wamid: Some("wa".into()) })], now()).await.unwrap();
-        for (word, minute) in [(Sent, 1), (Delivered, 2), (Failed, 9), (Sent, 7)] {
-            assert!(tx.fold_status(&report("wa", None, word, minute)).await.unwrap());
-        }
-        let row = tx.message(id).await.unwrap().unwrap();
-        assert_eq!((row.status.as_str(), row.wamid.as_deref(), row.error.is_none()), ("read", Some("wa"), true));
-        let minute = |n| Some(now() + TimeDelta::minutes(n));
-        assert_eq!((row.sent_at, row.delivered_at, row.read_at), (minute(1), minute(2), minute(3)));
-        assert!(tx.mark_sending(&[id]).await.unwrap().is_empty(), "what was delivered is not sent again");
-        assert!(!tx.fold_status(&report("unknown", None, Read, 1)).await.unwrap());
-        assert!(!tx.fold_status(&report("other", Some(id), Read, 1)).await.unwrap(), "another id of Meta's is another message");
-        let elsewhere = StatusReport { phone_number_id: "2".into(), ..report("wa", Some(id), Read, 1) };
-        assert!(!tx.fold_status(&elsewhere).await.unwrap());
-    }
-
-    async fn a_failure_ends_a_message_unless_delivery_is_proven(db: Migrated) {
-        let mut tx = db.begin().await.unwrap();
-        let to = contact(&mut tx).await;
-        let id = tx.insert_outbound(&[outbound(to, "a", DeliveryStatus::Sending)], now()).await.unwrap()[0];
-        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Failed, 1)).await.unwrap();
-        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Sent, 1)).await.unwrap();
-        tx.store_send_results(&[(id, SendResult::Accepted { wamid: Some("wa".into()) })], now()).await.unwrap();
-        let row = tx.message(id).await.unwrap().unwrap();
-        assert_eq!((row.status.as_str(), row.error.map(|e| e.0)), ("failed", Some(json!({ "code": 1 }))));
-        tx.fold_status(&report("wa", Some(id), DeliveryStatus::Delivered, 1)).await.unwrap();
-        assert_eq!(status(&mut tx, id).await, "delivered");
     }
 
     async fn history_is_filtered_and_paged_newest_first(db: Migrated) {
@@ -181,7 +144,7 @@ each_database! {
             sighting(bot, Some("16505550101"), Some("US.1")),
             sighting(bot, None, Some("US.1")),
             sighting(bot, None, Some("US.2")),
-        ], now()).await.unwrap();
+        ], now()).await.unwrap().contacts;
         assert_eq!(seen.iter().map(|seen| seen.is_new).collect::<Vec<_>>(), [true, false, false, true]);
         let seen: Vec<ContactId> = seen.into_iter().map(|seen| seen.id).collect();
         assert_eq!((seen[0], seen[1], seen[2]), (seen[0], seen[0], seen[0]), "all the same person");
@@ -189,11 +152,11 @@ each_database! {
         let later = Sighting { name: Some("Ada L.".into()), at: now() + TimeDelta::minutes(1), ..sighting(bot, Some("16505550202"), Some("US.2")) };
         let earlier = Sighting { at: now() - TimeDelta::minutes(1), ..later.clone() };
         let again = Seen { id: seen[3], is_new: false };
-        assert_eq!(tx.see_contacts(&[later.clone(), earlier], now()).await.unwrap(), [again, again]);
+        assert_eq!(tx.see_contacts(&[later.clone(), earlier], now()).await.unwrap().contacts, [again, again]);
         let contact = &tx.contacts_by_ids(&[seen[3]]).await.unwrap()[0];
         assert_eq!((contact.phone.as_deref(), contact.bsuid.as_deref(), contact.name.as_deref()), (Some("16505550202"), Some("US.2"), Some("Ada L.")));
         assert_eq!(contact.last_inbound_at, Some(later.at), "the newest, whichever came last");
-        assert!(tx.see_contacts(&[], now()).await.unwrap().is_empty());
+        assert!(tx.see_contacts(&[], now()).await.unwrap().contacts.is_empty());
     }
 
     async fn contacts_seen_by_two_hosts_at_once_are_one(db: Migrated) {
@@ -203,7 +166,7 @@ each_database! {
         tx.commit().await.unwrap();
         let see = async || {
             let mut tx = db.begin().await.unwrap();
-            let ids = tx.see_contacts(&[sighting(bot, Some("16505550101"), None)], now()).await.unwrap();
+            let ids = tx.see_contacts(&[sighting(bot, Some("16505550101"), None)], now()).await.unwrap().contacts;
             tx.commit().await.unwrap();
             ids[0]
         };
@@ -219,7 +182,7 @@ each_database! {
         let message = sighting(bot, Some("16505550101"), None);
         let reaction = Sighting { announces: false, ..message.clone() };
         let mut is_new = async |sightings: &[Sighting]| -> Vec<bool> {
-            tx.see_contacts(sightings, now()).await.unwrap().iter().map(|seen| seen.is_new).collect()
+            tx.see_contacts(sightings, now()).await.unwrap().contacts.iter().map(|seen| seen.is_new).collect()
         };
         assert_eq!(is_new(std::slice::from_ref(&reaction)).await, [false]);
         assert_eq!(is_new(&[reaction, message.clone(), message.clone()]).await, [false, true, false]);

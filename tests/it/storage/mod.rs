@@ -1,16 +1,24 @@
 //! The contract of storage, on both databases.
 
+mod account_events;
 mod accounts;
 mod bots;
+mod consents;
 mod contacts;
 mod executions;
 mod flows;
+mod health;
 mod idempotency;
+mod identity;
 mod mailboxes;
+mod media;
+mod message_templates;
 mod messages;
 mod schedules;
 mod schema;
+mod sending;
 mod statistics;
+mod statuses;
 mod triggers;
 
 use domain::{BotId, FlowId, JsonMap, NodeDefinition, Time};

@@ -204,6 +204,7 @@ each_database! {
                 message: None,
                 depth: 0,
                 steps: 1,
+                turn: 0,
                 wake_at: None,
                 effect: None,
                 error: None,

@@ -1,21 +1,22 @@
 //! `ask`: says something, waits for the contact's next message and keeps it.
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use crate::{
     config::Reader,
-    content::{Content, Sent},
     duration::Length,
-    nodes::Wake,
+    nodes::{Silence, Wake},
+    outgoing::{Outgoing, Sent},
     path::Target,
     run::{Failure, Next, Run},
     values,
 };
 
-/// `{message_type, content, store_in, timeout?: {duration, unit}, timeout_path?, next?}`.
+/// What [`Outgoing`] reads, and `{store_in, timeout?: {duration, unit}, timeout_path?, next?}`.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    content: Content,
+    outgoing: Outgoing,
     store_in: Target,
     timeout: Option<Length>,
     timeout_path: Option<usize>,
@@ -24,8 +25,8 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Self> {
-        let content = Content::read(reader);
         let store_in = reader.required("store_in").and_then(|_| reader.target("store_in"));
+        let outgoing = Outgoing::read(reader, store_in.as_ref().map(|target| target.beside("_error")));
         let timeout = reader.object("timeout").and_then(|mut timeout| {
             let length = Length::read(&mut timeout);
             timeout.finish();
@@ -40,30 +41,55 @@ impl Ask {
                 "is only taken when a person ends the wait, because there is no `timeout`",
             );
         }
-        Some(Self { content: content?, store_in: store_in?, timeout, timeout_path, next })
+        Some(Self { outgoing: outgoing?, store_in: store_in?, timeout, timeout_path, next })
     }
 
     pub(super) fn exits(&self) -> Vec<Option<usize>> {
-        match (&self.timeout, self.timeout_path) {
-            (None, None) => vec![self.next],
-            _ => vec![self.next, self.timeout_path],
+        let mut exits = vec![self.next];
+        if self.timeout.is_some() || self.timeout_path.is_some() {
+            exits.push(self.timeout_path);
         }
+        exits.extend(self.outgoing.error_path().map(Some));
+        exits
+    }
+
+    /// What it says.
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// Where it leads, and how long the contact has been silent then.
+    pub(super) fn silences(&self) -> Vec<(usize, Silence)> {
+        let waits = self.timeout.as_ref().and_then(Length::fixed).unwrap_or_default();
+        let ways = [
+            (self.next, Silence::Broken),
+            (self.timeout_path, Silence::Longer(waits)),
+            (self.outgoing.error_path(), Silence::Longer(TimeDelta::zero())),
+        ];
+        ways.into_iter().filter_map(|(to, silence)| Some((to?, silence))).collect()
     }
 
     pub(super) fn enter(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
-        let kind = self.content.kind();
-        let sent = match self.content.send(run)? {
-            Sent::Yes => Some(kind),
-            Sent::Skipped(reason) => {
-                run.log("message_skipped", json!({"type": kind, "reason": reason}));
+        let sent = self.outgoing.send(run)?;
+        let (event, detail) = sent.told();
+        let kind = match sent {
+            Sent::Yes { kind, .. } => Some(kind),
+            Sent::Skipped { .. } => {
+                run.log(event, detail.into());
                 None
             }
+            Sent::Refused(..) => return Ok(run.leave(event, "error_path", self.outgoing.error_path(), detail)),
         };
+        let is_fallback = matches!(sent, Sent::Yes { is_fallback: true, .. });
         let until = match &self.timeout {
             Some(timeout) => Some(run.now() + timeout.get(run)?),
             None => None,
         };
-        run.log("asked", json!({"type": sent, "store_in": self.store_in.to_string(), "until": until}));
+        let mut detail = json!({"type": kind, "store_in": self.store_in.to_string(), "until": until});
+        if is_fallback {
+            detail["is_fallback"] = json!(true);
+        }
+        run.log("asked", detail);
         Ok(run.wait_for_input(until))
     }
 

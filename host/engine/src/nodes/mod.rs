@@ -11,12 +11,14 @@ mod set_variable;
 mod wait;
 mod webhook_action;
 
+use chrono::TimeDelta;
 use domain::EffectOutcome;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::{
     config::Reader,
+    outgoing::Outgoing,
     run::{Failure, Next, Run},
 };
 
@@ -82,6 +84,15 @@ pub(crate) enum Node {
     End(end::End),
 }
 
+/// What becomes of a contact's silence on the way out of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// The contact has just written.
+    Broken,
+    /// It has lasted so much longer, as far as known beforehand.
+    Longer(TimeDelta),
+}
+
 /// What ended a node's wait.
 #[derive(Debug)]
 pub(crate) enum Wake {
@@ -145,6 +156,34 @@ impl Node {
             Self::WebhookAction(node) => node.exits(),
             Self::SetVariable(node) => node.exits(),
             Self::End(_) => Vec::new(),
+        }
+    }
+
+    /// The nodes it can lead to, and how long the contact has been silent then.
+    pub(crate) fn silences(&self) -> Vec<(usize, Silence)> {
+        let at_once = |node: &Self| {
+            node.exits().into_iter().flatten().map(|to| (to, Silence::Longer(TimeDelta::zero()))).collect()
+        };
+        match self {
+            Self::Ask(node) => node.silences(),
+            Self::Wait(node) => {
+                let waits = node.fixed().unwrap_or_default();
+                self.exits().into_iter().flatten().map(|to| (to, Silence::Longer(waits))).collect()
+            }
+            Self::SendMessage(_)
+            | Self::Condition(_)
+            | Self::WebhookAction(_)
+            | Self::SetVariable(_)
+            | Self::End(_) => at_once(self),
+        }
+    }
+
+    /// What it says and where it goes when that fails; none when it says nothing.
+    pub(crate) fn outgoing(&self) -> Option<&Outgoing> {
+        match self {
+            Self::SendMessage(node) => Some(node.outgoing()),
+            Self::Ask(node) => Some(node.outgoing()),
+            Self::Wait(_) | Self::Condition(_) | Self::WebhookAction(_) | Self::SetVariable(_) | Self::End(_) => None,
         }
     }
 

@@ -1,41 +1,46 @@
 //! `send_message`: says something and goes on.
 
-use serde_json::{Map, json};
-
 use crate::{
     config::Reader,
-    content::{Content, Sent},
+    outgoing::{Outgoing, Sent},
+    path::Target,
     run::{Failure, Next, Run},
 };
 
-/// `{message_type, content, next?}`.
+/// Where the reason goes when it takes its error path.
+const ERROR_IN: &str = "state.send_error";
+
+/// What [`Outgoing`] reads, and `next?`.
 #[derive(Debug)]
 pub(crate) struct SendMessage {
-    content: Content,
+    outgoing: Outgoing,
     next: Option<usize>,
 }
 
 impl SendMessage {
     pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Self> {
-        let content = Content::read(reader);
+        let outgoing = Outgoing::read(reader, Target::parse(ERROR_IN).ok());
         let next = reader.reference("next");
-        Some(Self { content: content?, next })
+        Some(Self { outgoing: outgoing?, next })
     }
 
     pub(super) fn exits(&self) -> Vec<Option<usize>> {
-        vec![self.next]
+        let mut exits = vec![self.next];
+        exits.extend(self.outgoing.error_path().map(Some));
+        exits
+    }
+
+    /// What it says.
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
     }
 
     pub(super) fn enter(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
-        let sent = self.content.send(run)?;
-        let mut detail = Map::from_iter([("type".to_owned(), json!(self.content.kind()))]);
-        let event = match sent {
-            Sent::Yes => "sent",
-            Sent::Skipped(reason) => {
-                detail.insert("reason".to_owned(), json!(reason));
-                "message_skipped"
-            }
-        };
-        Ok(run.leave(event, "next", self.next, detail))
+        let sent = self.outgoing.send(run)?;
+        let (event, detail) = sent.told();
+        Ok(match sent {
+            Sent::Yes { .. } | Sent::Skipped { .. } => run.leave(event, "next", self.next, detail),
+            Sent::Refused(..) => run.leave(event, "error_path", self.outgoing.error_path(), detail),
+        })
     }
 }

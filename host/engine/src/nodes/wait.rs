@@ -44,6 +44,14 @@ impl Wait {
         vec![self.next]
     }
 
+    /// How long it waits, when that is known beforehand.
+    pub(super) fn fixed(&self) -> Option<chrono::Duration> {
+        match &self.end {
+            End::After(length) => length.fixed(),
+            End::At(_) => None,
+        }
+    }
+
     pub(super) fn enter(&self, run: &mut Run<'_>) -> Result<Next, Failure> {
         let until = self.until(run)?;
         if until <= run.now() {

@@ -67,6 +67,11 @@ impl Triggers {
         keyword.copied().into_iter().chain(events).min_by_key(|fired| (Reverse(fired.priority), fired.trigger_id))
     }
 
+    /// The keyword trigger that a text fires, whatever else watches for messages.
+    pub fn of_keyword(&self, text: &str) -> Option<Fired> {
+        self.flows.get(&self.keywords.choose(text)?.trigger_id).copied()
+    }
+
     /// The trigger that an event fires.
     pub fn of_event(&self, event: &Event<'_>, interrupting: bool) -> Option<Fired> {
         // The document is made only when somebody looks at it.

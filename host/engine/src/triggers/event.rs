@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Contact, EventType, Execution, InboundMessage, Time, Trigger, TriggerId, TriggerRule};
+use domain::{Contact, EventType, Execution, FailedMessage, InboundMessage, Time, Trigger, TriggerId, TriggerRule};
 use serde_json::{Map, Value, json};
 
 use crate::{triggers::conditions::Conditions, variables};
@@ -87,6 +87,8 @@ pub struct Event<'a> {
     pub message: Option<&'a InboundMessage>,
     /// The execution that ended.
     pub execution: Option<&'a Execution>,
+    /// The message of the bot's that failed.
+    pub failed: Option<&'a FailedMessage>,
     /// When.
     pub at: Time,
 }
@@ -107,6 +109,7 @@ impl Event<'_> {
             document.extend(particulars(execution));
             document.insert("state".to_owned(), Value::Object(execution.state.clone()));
         }
+        document.extend(self.failed.map(failure).unwrap_or_default());
         Value::Object(document)
     }
 
@@ -114,6 +117,7 @@ impl Event<'_> {
     pub fn summary(&self) -> Value {
         let mut summary = Map::from_iter([("event_type".to_owned(), json!(self.event_type))]);
         summary.extend(self.execution.map(particulars).unwrap_or_default());
+        summary.extend(self.failed.map(failure).unwrap_or_default());
         Value::Object(summary)
     }
 }
@@ -130,4 +134,9 @@ fn particulars(execution: &Execution) -> Map<String, Value> {
         particulars.insert("error".to_owned(), json!(error));
     }
     particulars
+}
+
+/// `message_id`, and `error` with Meta's `code`, `title` and `details`.
+fn failure(failed: &FailedMessage) -> Map<String, Value> {
+    Map::from_iter([("message_id".to_owned(), json!(failed.id)), ("error".to_owned(), failed.error.clone())])
 }

@@ -10,7 +10,7 @@ pub(super) fn plain(text: &str) -> String {
 /// Like [`plain`], and without the difference between upper and lower case, by Unicode's full case folding: `STRASSE`
 /// and `straße` are the same. Folded in decomposed form, as Unicode defines caseless matching, and then composed again,
 /// so that `e` is not found in `é`.
-pub(super) fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let decomposed: String = trimmed(text).nfd().collect();
     caseless::default_case_fold_str(&decomposed).nfc().collect()
 }

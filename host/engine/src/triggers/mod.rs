@@ -4,7 +4,7 @@ mod all;
 mod check;
 mod conditions;
 mod event;
-mod fold;
+pub(crate) mod fold;
 mod index;
 mod keyword;
 mod lookup;

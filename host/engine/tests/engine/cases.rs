@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{conversation, event, keyword, schedule, validation};
 
 /// Files that are about no single node or trigger type.
-const OTHERS: [&str; 2] = ["validate", "templates"];
+const OTHERS: [&str; 4] = ["validate", "templates", "window", "courtesy"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cases")
@@ -66,6 +66,16 @@ fn node_types() {
 #[test]
 fn templates() {
     play("templates", conversation::play);
+}
+
+#[test]
+fn what_whatsapp_would_refuse() {
+    play("window", conversation::play);
+}
+
+#[test]
+fn courtesy() {
+    play("courtesy", conversation::play);
 }
 
 #[test]

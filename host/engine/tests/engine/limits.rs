@@ -87,8 +87,14 @@ fn steps_are_timed_by_the_stopwatch() {
         time.set(time.get() + 7);
         time.get()
     };
-    let scope =
-        Scope { bot: &world.bot, flow: &world.flow, contact: &world.contact, now: world.now, elapsed_us: &tick };
+    let scope = Scope {
+        bot: &world.bot,
+        flow: &world.flow,
+        contact: &world.contact,
+        now: world.now,
+        is_marketing: &|_, _| false,
+        elapsed_us: &tick,
+    };
     let execution = world.execution(JsonMap::new(), None);
     let sprint = engine::advance(&flow, execution, Cause::Start, &scope, &Limits::default()).unwrap();
     assert!(sprint.steps.iter().all(|step| step.duration_us == 7), "{:?}", sprint.steps);

@@ -1,6 +1,7 @@
 //! The program `chatboost`.
 
 mod demo;
+mod emulator;
 mod logging;
 mod serve;
 
@@ -20,6 +21,8 @@ enum Command {
     Serve,
     /// Chat with a sample bot in the terminal: server, stand-in for Meta and bot in one, gone when you leave
     Demo(demo::Options),
+    /// Be a stand-in for Meta, for trying out clients of the Cloud API
+    Emulator(emulator::Options),
 }
 
 /// Runs the program with its command line. `Err` is the sentence to end with.
@@ -30,5 +33,6 @@ pub async fn run() -> Result<(), String> {
     match Cli::parse().command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run().await,
         Command::Demo(options) => demo::run(&options).await,
+        Command::Emulator(options) => emulator::run(&options).await,
     }
 }

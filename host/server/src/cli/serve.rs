@@ -29,7 +29,7 @@ pub(super) async fn run() -> Result<(), String> {
 }
 
 /// Returns on Ctrl-C or SIGTERM.
-async fn wait_for_stop() -> Result<(), String> {
+pub(super) async fn wait_for_stop() -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     tokio::select! {
         _ = terminate.recv() => {}

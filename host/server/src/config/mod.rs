@@ -5,6 +5,7 @@
 
 mod database_url;
 mod dotenv;
+mod media;
 mod reader;
 mod secret_text;
 pub mod variables;
@@ -14,6 +15,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use url::Url;
 
+pub use media::{BucketConfig, MediaConfig, StoreConfig};
 pub use reader::ConfigError;
 pub use secret_text::SecretText;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// What a bot takes that has no WhatsApp settings of its own.
     pub whatsapp: WhatsAppConfig,
+    /// What becomes of files that people send.
+    pub media: MediaConfig,
     /// Which internal addresses flows may call.
     pub egress: EgressConfig,
     /// What is logged.

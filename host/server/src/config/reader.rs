@@ -5,8 +5,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use ipnet::IpNet;
 
 use super::{
-    AuthConfig, Config, EgressConfig, EgressRule, Environment, HttpConfig, LogConfig, LogFormat, SecretText,
-    WhatsAppConfig, base_url, database_url,
+    AuthConfig, BucketConfig, Config, EgressConfig, EgressRule, Environment, HttpConfig, LogConfig, LogFormat,
+    MediaConfig, SecretText, StoreConfig, WhatsAppConfig, base_url, database_url, media,
 };
 
 /// Fewest characters of a secret key in production.
@@ -125,6 +125,7 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
         database_url: SecretText::new(database_url),
         auth: auth(&mut r),
         whatsapp: whatsapp(&mut r),
+        media: media_config(&mut r),
         egress: EgressConfig { allow: r.value("EGRESS_ALLOW", Vec::new(), egress) },
         log: LogConfig {
             format: r.word(
@@ -174,6 +175,38 @@ fn whatsapp(r: &mut Reader<'_>) -> WhatsAppConfig {
         pair_pacing: r.boolean("WHATSAPP_PAIR_PACING", true),
         unknown_send_seconds: r.number("WHATSAPP_UNKNOWN_SEND_SECONDS", 20, 1, 3_600),
     }
+}
+
+fn media_config(r: &mut Reader<'_>) -> MediaConfig {
+    let days = r.number("MEDIA_RETENTION_DAYS", 0, 0, 36_500);
+    let store = match r.value("MEDIA_STORE", media::Place::Off, media::place) {
+        media::Place::Off => StoreConfig::Off,
+        media::Place::Folder(folder) => StoreConfig::Folder(folder),
+        media::Place::Bucket { bucket, prefix } => bucket_config(r, bucket, prefix),
+    };
+    MediaConfig { store, retention_days: (days > 0).then_some(days) }
+}
+
+/// The names of variables are those that every client of S3 knows.
+fn bucket_config(r: &mut Reader<'_>, bucket: String, prefix: String) -> StoreConfig {
+    let endpoint = r.value("AWS_ENDPOINT_URL", None, |text| base_url(text).map(Some));
+    let region = r.text("AWS_REGION").unwrap_or_else(|| "us-east-1".into());
+    let (id, key) = (r.secret("AWS_ACCESS_KEY_ID"), r.secret("AWS_SECRET_ACCESS_KEY"));
+    for (name, value) in [("AWS_ACCESS_KEY_ID", &id), ("AWS_SECRET_ACCESS_KEY", &key)] {
+        if value.is_none() {
+            r.faults.push(format!("{name} must be set for a MEDIA_STORE in a bucket"));
+        }
+    }
+    let none = || SecretText::new("");
+    StoreConfig::Bucket(BucketConfig {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        access_key_id: id.unwrap_or_else(none),
+        secret_access_key: key.unwrap_or_else(none),
+        session_token: r.secret("AWS_SESSION_TOKEN"),
+    })
 }
 
 fn egress(text: &str) -> Result<Vec<EgressRule>, String> {
@@ -262,6 +295,27 @@ mod tests {
         assert_eq!(config(&weak).unwrap_err().faults().len(), 1);
         let own = [("ENVIRONMENT", "production"), ("SECRET_KEY", "0123456789abcdef"), ("WHATSAPP_APP_SECRET", "x")];
         assert!(config(&own).is_ok());
+    }
+
+    #[test]
+    fn files_are_kept_where_the_operator_says() {
+        assert_eq!(config(&[]).unwrap().media.store, StoreConfig::Off);
+        let folder = config(&[("MEDIA_STORE", "file:./media"), ("MEDIA_RETENTION_DAYS", "30")]).unwrap().media;
+        assert_eq!((folder.store, folder.retention_days), (StoreConfig::Folder("./media".into()), Some(30)));
+        let keys = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        let bucket = config(&[&keys[..], &[("MEDIA_STORE", "s3://my-files/a/b/")]].concat()).unwrap();
+        assert!(!format!("{bucket:?}").contains("hunter2"));
+        let StoreConfig::Bucket(bucket) = bucket.media.store else { panic!("a bucket") };
+        assert_eq!(
+            (bucket.bucket.as_str(), bucket.prefix.as_str(), bucket.region.as_str()),
+            ("my-files", "a/b", "us-east-1")
+        );
+        for (store, faults) in
+            [("s3://my-files", 2), ("s3://", 1), ("s3://UPPER/x", 1), ("file:", 1), ("ftp://x", 1), ("./media", 1)]
+        {
+            let error = config(&[("MEDIA_STORE", store)]).unwrap_err();
+            assert_eq!(error.faults().len(), faults, "{store}: {error}");
+        }
     }
 
     #[test]

@@ -14,12 +14,17 @@ use super::problem::{Kind, Problem};
 
 /// How long a request may take, its body included. A client that sends slower gives up its place.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for those that bring or get a file.
+const FILE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Where files are.
+const FILES: &str = "/whatsapp/media";
 
 /// Ends what takes too long, turns a panic into a problem, and adds the headers that every answer has.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let outcome = tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
+    let patience = if path.starts_with(FILES) { FILE_TIMEOUT } else { REQUEST_TIMEOUT };
+    let outcome = tokio::time::timeout(patience, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
     let mut response = match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {

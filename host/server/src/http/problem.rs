@@ -50,6 +50,12 @@ kinds! {
         "The path exists, but not with this method; the header `Allow` lists those it has."
     CONFLICT "conflict" CONFLICT "Conflict"
         "It stands against what is there already, e.g. a name that is taken or a state that does not allow it."
+    WINDOW_CLOSED "window-closed" CONFLICT "The 24-hour window is closed"
+        "The contact wrote more than 24 hours ago, or Meta has said so. Until it writes again WhatsApp takes only templates: send one."
+    OPTED_OUT "opted-out" CONFLICT "The contact has opted out"
+        "The contact wants no marketing messages, and the template is one. Only the contact can take that back, or you if it told you."
+    TEMPLATE_BLOCKED "template-blocked" CONFLICT "The template cannot be sent"
+        "WhatsApp has paused, disabled, rejected or deleted the message template. `/whatsapp/templates` shows why; with `refresh=true` it asks Meta anew."
     TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "Body too large"
         "The body is larger than this endpoint takes."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "Media type not supported"
@@ -63,7 +69,7 @@ kinds! {
     REFUSED_BY_META "refused-by-meta" BAD_GATEWAY "WhatsApp refused"
         "Meta refused for good; `code` and `details` are Meta's."
     UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "Temporarily unavailable"
-        "The database does not answer, or there is too much to do. Try again after the seconds of `Retry-After`."
+        "The database or Meta does not answer, or there is too much to do. Try again after the seconds of `Retry-After`."
 }
 
 impl Kind {

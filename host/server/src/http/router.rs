@@ -42,6 +42,7 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         // Contacts
         .routes(routes!(contacts::create::create, contacts::list::list))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::delete::delete))
+        .routes(routes!(contacts::consents::consents))
         // Triggers
         .routes(routes!(triggers::create::create, triggers::list::list))
         .routes(routes!(triggers::of_bot::of_bot))
@@ -64,6 +65,10 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         // WhatsApp
         .routes(routes!(whatsapp::verify::verify, whatsapp::receive::receive))
         .routes(routes!(whatsapp::messages::messages))
+        .routes(routes!(whatsapp::templates::templates))
+        .routes(routes!(whatsapp::media::upload::upload))
+        .routes(routes!(whatsapp::media::get::get))
+        .routes(routes!(whatsapp::account_events::account_events))
         .routes(routes!(whatsapp::send::text::text))
         .routes(routes!(whatsapp::send::template::template))
         .routes(routes!(whatsapp::send::media::media))

@@ -69,7 +69,8 @@ async fn write<S: Shared>(work: Arc<S>, queue: Arc<tokio::sync::Mutex<mpsc::Rece
             }
         }
         let mut result = work.run(&jobs).await;
-        if matches!(result, Err(Error::Retry(_))) {
+        // A row that something refers to was merged or deleted a moment ago: the next look finds what is there now.
+        if matches!(result, Err(Error::Retry(_) | Error::Dangling(_) | Error::Conflict(_))) {
             result = work.run(&jobs).await;
         }
         match result {

@@ -1,7 +1,10 @@
 //! Taking webhooks in: durable before they are acknowledged, many of them in one commit.
 
+mod accounts;
 mod batcher;
+mod changes;
 mod routes;
+mod wishes;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,17 +12,23 @@ use std::{
 };
 
 use domain::{BotId, Clock, ContactId, HostId, Time};
-use storage::{Arrival, Db, ItemKind, NewInbound, NewItem, Sighting, StatusReport, Tx};
+use storage::{Arrival, Db, ItemKind, NewInbound, NewItem, Sighting, Sightings, StatusReport, Tx};
 use tokio_util::task::TaskTracker;
 use whatsapp::webhook::Inbound;
 
-pub(crate) use routes::Routes;
+pub(crate) use accounts::Notice;
+pub(crate) use changes::unite;
+pub(crate) use routes::{Route, Routes};
+pub(crate) use wishes::Wishes;
 
 use crate::{
+    failures,
     host::Membership,
+    media::Media,
     metrics,
     runner::{Payload, Runner},
 };
+use accounts::Accounts;
 use batcher::{Batcher, Shared};
 
 /// Most messages or statuses in one transaction; a POST that holds more has one of its own.
@@ -28,18 +37,31 @@ const TRANSACTION_MAX: usize = 500;
 /// Most messages in one statement: databases take only so many parameters.
 const ROWS_MAX: usize = 1_000;
 
-/// An inbound message and the bot it is for.
+/// A message that a person wrote to a bot, or that the business wrote past it.
 #[derive(Debug, Clone)]
 pub(crate) struct Addressed {
     pub(crate) bot_id: BotId,
     pub(crate) phone_number_id: String,
     pub(crate) inbound: Inbound,
+    /// Whether it was sent by the business's own phone: then `from` and `bsuid` name the recipient.
+    pub(crate) is_echo: bool,
+    /// What its bot's contacts may say to get nothing more.
+    pub(crate) wishes: Arc<Wishes>,
 }
 
 /// See the module.
 pub(crate) struct Ingest {
     messages: Batcher<Messages>,
     statuses: Batcher<Statuses>,
+    accounts: Accounts,
+}
+
+/// What one POST brought.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    pub(crate) messages: Vec<Addressed>,
+    pub(crate) statuses: Vec<StatusReport>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl Ingest {
@@ -48,25 +70,47 @@ impl Ingest {
         clock: &Arc<dyn Clock>,
         membership: &Arc<Membership>,
         runner: &Arc<Runner>,
+        media: &Arc<Media>,
         tasks: &TaskTracker,
     ) -> Self {
         // SQLite has one writer anyway; PostgreSQL commits several batches side by side.
         let writers = if db.is_shared() { 3 } else { 1 };
-        let messages =
-            Messages { db: db.clone(), clock: clock.clone(), membership: membership.clone(), runner: runner.clone() };
-        let statuses = Statuses { db: db.clone() };
+        let messages = Messages {
+            db: db.clone(),
+            clock: clock.clone(),
+            membership: membership.clone(),
+            runner: runner.clone(),
+            media: media.clone(),
+        };
+        let statuses =
+            Statuses { db: db.clone(), clock: clock.clone(), membership: membership.clone(), runner: runner.clone() };
         Self {
             messages: Batcher::start(&Arc::new(messages), writers, TRANSACTION_MAX, tasks),
             statuses: Batcher::start(&Arc::new(statuses), writers, TRANSACTION_MAX, tasks),
+            accounts: Accounts::new(db, clock, membership, runner),
         }
     }
 
     /// Stores what one POST brought. When it returns, all of it is durable.
-    pub(crate) async fn take(&self, messages: Vec<Addressed>, statuses: Vec<StatusReport>) -> storage::Result<()> {
+    pub(crate) async fn take(&self, intake: Intake) -> storage::Result<()> {
+        let Intake { messages, statuses, notices } = intake;
         let messages = async { if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await } };
         let statuses = async { if statuses.is_empty() { Ok(()) } else { self.statuses.submit(statuses).await } };
-        let (messages, statuses) = futures_util::future::join(messages, statuses).await;
-        messages.and(statuses)
+        let (messages, statuses, notices) =
+            futures_util::future::join3(messages, statuses, self.accounts.take(&notices)).await;
+        messages.and(statuses).and(notices)
+    }
+}
+
+/// Sees that somebody looks at mailboxes that have something new, given with their owners.
+pub(crate) fn wake(runner: &Runner, host: HostId, owners: Vec<(ContactId, Option<HostId>)>) {
+    let (ours, free): (Vec<_>, Vec<_>) = owners
+        .into_iter()
+        .filter(|(_, owner)| owner.is_none_or(|owner| owner == host))
+        .partition(|(_, owner)| owner.is_some());
+    runner.wake(ours.into_iter().map(|(contact, _)| contact));
+    if !free.is_empty() {
+        runner.look();
     }
 }
 
@@ -75,6 +119,7 @@ struct Messages {
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
     runner: Arc<Runner>,
+    media: Arc<Media>,
 }
 
 impl Shared for Messages {
@@ -99,20 +144,14 @@ impl Shared for Messages {
         let mut tx = self.db.begin().await?;
         let (mut stored, mut owners) = (0, Vec::new());
         for part in fresh.chunks(ROWS_MAX) {
-            stored += store(&mut tx, part, claimant, now, &mut owners).await?;
+            stored += store(&mut tx, part, claimant, &self.media, now, &mut owners).await?;
         }
         tx.commit().await?;
+        self.media.look();
 
         metrics::add(metrics::RECEIVED, stored);
         metrics::add(metrics::DUPLICATE, repeated + fresh.len() - stored);
-        let (ours, free): (Vec<_>, Vec<_>) = owners
-            .into_iter()
-            .filter(|(_, owner)| owner.is_none_or(|o| o == host))
-            .partition(|(_, owner)| owner.is_some());
-        self.runner.wake(ours.into_iter().map(|(contact, _)| contact));
-        if !free.is_empty() {
-            self.runner.look();
-        }
+        wake(&self.runner, host, owners);
         Ok(vec![(); jobs.len()])
     }
 }
@@ -123,45 +162,67 @@ async fn store(
     tx: &mut Tx,
     messages: &[&Addressed],
     claimant: Option<HostId>,
+    media: &Media,
     now: Time,
     owners: &mut Vec<(ContactId, Option<HostId>)>,
 ) -> storage::Result<usize> {
+    // First who everybody is: a notice of a new number says whom the messages from it are from.
+    owners.extend(changes::of_people(tx, messages, now).await?);
     let sightings: Vec<Sighting> = messages.iter().map(|m| sighting(m)).collect();
-    let contacts = tx.see_contacts(&sightings, now).await?;
+    let Sightings { contacts, merges } = tx.see_contacts(&sightings, now).await?;
     let rows: Vec<NewInbound> = messages.iter().zip(&contacts).map(|(m, contact)| row(m, contact.id)).collect();
     let ids = tx.insert_inbound(&rows, now).await?;
-    let mut items = Vec::new();
+    let files = rows.iter().zip(&ids).filter_map(|(row, id)| media.note((*id)?, row));
+    tx.add_media(&files.collect::<Vec<_>>(), now).await?;
+    let (mut items, mut replies) = (Vec::new(), Vec::new());
     let mut arrivals: HashMap<ContactId, Arrival> = HashMap::new();
     for (((message, seen), row), id) in messages.iter().zip(&contacts).zip(&rows).zip(&ids) {
         let Some(id) = *id else { continue };
+        changes::of_message(tx, message, row.contact_id).await?;
         if !message.inbound.starts_flow {
             continue;
         }
         let contact_id = row.contact_id;
-        let payload = if seen.is_new { Payload { new_contact: true, ..Payload::default() }.stored() } else { None };
+        let heard = wishes::hear(tx, message, contact_id, now).await?;
+        let payload = Payload { new_contact: seen.is_new, is_stop: heard.is_stop, ..Payload::default() };
+        let payload = (seen.is_new || heard.is_stop).then(|| payload.stored()).flatten();
         let kind = ItemKind::Message;
         items.push(NewItem { contact_id, kind, message_id: Some(id), execution_id: None, payload });
         let arrival =
             arrivals.entry(contact_id).or_insert(Arrival { contact_id, bot_id: row.bot_id, count: 0, open: 0 });
-        arrival.count += 1;
+        arrival.count += 1 + i64::from(heard.event.is_some());
+        arrival.open += i64::from(heard.reply.is_some());
+        items.extend(heard.event);
+        replies.extend(heard.reply);
     }
     tx.add_items(&items, now).await?;
     let arrivals: Vec<Arrival> = arrivals.into_values().collect();
+    owners.extend(changes::woken(&merges));
     owners.extend(tx.note_arrivals(&arrivals, claimant, now).await?);
+    // Only now are the mailboxes locked: messages of a contact have ids in the order in which they are committed.
+    tx.insert_outbound(&replies, now).await?;
     Ok(ids.iter().flatten().count())
 }
 
 fn sighting(message: &Addressed) -> Sighting {
     let inbound = &message.inbound;
+    let (phone, bsuid) = changes::addresses(inbound);
     Sighting {
         bot_id: message.bot_id,
-        phone: inbound.from.clone(),
-        bsuid: inbound.bsuid.clone(),
+        phone,
+        bsuid,
         username: inbound.username.clone(),
         name: inbound.profile_name.clone(),
         at: inbound.timestamp,
-        announces: inbound.starts_flow,
+        announces: inbound.starts_flow && !message.is_echo,
+        opens_window: !message.is_echo && opens_window(inbound),
     }
+}
+
+/// Whether the person did something with it that opens the customer service window. A notice of the system, a deletion
+/// or a word in a group does not.
+fn opens_window(inbound: &Inbound) -> bool {
+    inbound.starts_flow || (["reaction", "edit"].contains(&inbound.kind.as_str()) && inbound.group_id.is_none())
 }
 
 fn row(message: &Addressed, contact_id: ContactId) -> NewInbound {
@@ -176,6 +237,11 @@ fn row(message: &Addressed, contact_id: ContactId) -> NewInbound {
         text: inbound.text.clone(),
         reply_id: inbound.reply_id.clone(),
         content: inbound.content.clone(),
+        context: inbound.context.clone(),
+        referral: inbound.referral.clone(),
+        error: inbound.error.clone(),
+        group_id: inbound.group_id.clone(),
+        is_echo: message.is_echo,
         raw: Some(inbound.raw.clone()),
         timestamp: inbound.timestamp,
     }
@@ -183,6 +249,9 @@ fn row(message: &Addressed, contact_id: ContactId) -> NewInbound {
 
 struct Statuses {
     db: Db,
+    clock: Arc<dyn Clock>,
+    membership: Arc<Membership>,
+    runner: Arc<Runner>,
 }
 
 impl Shared for Statuses {
@@ -194,15 +263,16 @@ impl Shared for Statuses {
     }
 
     async fn run(&self, jobs: &[Self::Job]) -> storage::Result<Vec<()>> {
-        let mut reports: Vec<&StatusReport> = jobs.iter().flatten().collect();
-        // Rows are locked in one order by everybody.
-        reports.sort_by(|a, b| (a.message_id, &a.wamid).cmp(&(b.message_id, &b.wamid)));
+        let reports: Vec<StatusReport> = jobs.iter().flatten().cloned().collect();
         let mut tx = self.db.begin().await?;
-        for report in &reports {
-            tx.fold_status(report).await?;
-        }
+        let (now, host) = (self.clock.now(), self.membership.host());
+        let folded = tx.fold_statuses(&reports, now).await?;
+        let claimant = self.runner.has_room().then_some(host);
+        let owners = failures::announce(&mut tx, &folded.failed, claimant, now).await?;
         tx.commit().await?;
+        wake(&self.runner, host, owners);
         metrics::add(metrics::STATUSES, reports.len());
+        metrics::add(metrics::STATUSES_EARLY, folded.early);
         Ok(vec![(); jobs.len()])
     }
 }

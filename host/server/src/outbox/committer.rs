@@ -10,7 +10,12 @@ use domain::{ContactId, DeliveryStatus, MessageId, Time};
 use serde_json::Value;
 use storage::{Mailbox, SendResult, Settled, Unsent};
 
-use super::{LaneState, Outbox, State};
+use super::{
+    Outbox,
+    gates::Epoch,
+    state::{Drawn, Lane, Stage},
+};
+use crate::failures;
 
 /// Most contacts in one commit.
 const BATCH_MAX: usize = 256;
@@ -31,6 +36,10 @@ struct Round {
     turns: Vec<Unsent>,
     /// Messages that follow an outcome at once, by contact.
     followers: HashMap<ContactId, Unsent>,
+    /// Contacts whose first message has to wait for long, and until when.
+    parks: HashMap<ContactId, Time>,
+    /// When it was decided that messages go.
+    epoch: Epoch,
     /// How often the database refused for a reason that does not go away.
     retries: usize,
 }
@@ -42,6 +51,10 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
         let changed = outbox.changed.notified();
         // Asked before the round is taken: a request that ends in between leaves its outcome for that round.
         let finished = outbox.stop.is_cancelled() && outbox.tasks.is_empty();
+        if !outbox.store_health().await {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
         if round.is_empty() {
             round = outbox.next_round();
         }
@@ -49,7 +62,7 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
             if finished {
                 return;
             }
-            let next = outbox.state().turns.first().map(|(at, _)| *at).filter(|_| !outbox.stop.is_cancelled());
+            let next = outbox.state().next_due(outbox.clock.now()).filter(|_| !outbox.stop.is_cancelled());
             let sleep = next.map_or(SLEEP_MAX, |at| outbox.clock.until(at, SLEEP_MAX));
             tokio::select! {
                 () = changed => {}
@@ -62,7 +75,7 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
             Ok(done) => {
                 pause = PAUSE_MIN;
                 let contacts: Vec<ContactId> = round.results.iter().map(|(contact, ..)| *contact).collect();
-                outbox.apply(std::mem::take(&mut round), &done);
+                outbox.apply(std::mem::take(&mut round), done);
                 outbox.changes.tell(contacts);
             }
             Err(error) if error.is_transient() || round.retries < RETRIES_BEFORE_SPLIT => {
@@ -84,7 +97,7 @@ async fn stopping(outbox: &Outbox) {
 
 impl Round {
     fn is_empty(&self) -> bool {
-        self.results.is_empty() && self.turns.is_empty()
+        self.results.is_empty() && self.turns.is_empty() && self.parks.is_empty()
     }
 }
 
@@ -94,52 +107,48 @@ struct Committed {
     locked: HashMap<ContactId, Mailbox>,
     /// Messages that may go now.
     marked: HashSet<MessageId>,
+    /// Contacts whose mailbox this host is to look at.
+    wake: Vec<ContactId>,
 }
 
 impl Outbox {
     fn next_round(&self) -> Round {
         let now = self.clock.now();
+        let stopping = self.stop.is_cancelled();
         let mut state = self.state();
         let count = state.results.len().min(BATCH_MAX);
-        let results: Vec<_> = state.results.drain(..count).collect();
-        let mut followers = HashMap::new();
-        for (contact, message, result) in &results {
-            if matches!(result, SendResult::Again { .. }) || self.stop.is_cancelled() {
-                continue;
-            }
-            if let Some(next) = state.follower(*contact, *message, now) {
-                followers.insert(*contact, next);
-            }
+        let epoch = state.gates.epoch();
+        let mut round = Round { results: state.results.drain(..count).collect(), epoch, ..Round::default() };
+        for (contact, message, result) in &round.results {
+            let (park, follower) = state.settle(*contact, *message, result, now);
+            round.parks.extend(park.map(|until| (*contact, until)));
+            round.followers.extend(follower.filter(|_| !stopping).map(|next| (*contact, next)));
         }
-        let mut turns = Vec::new();
-        while turns.len() < BATCH_MAX && !self.stop.is_cancelled() {
-            let Some(&(at, contact)) = state.turns.first() else { break };
-            if at > now {
-                break;
-            }
-            state.turns.pop_first();
-            if let Some(lane) = state.lanes.get_mut(&contact)
-                && lane.state == LaneState::Scheduled
-                && let Some(first) = lane.queue.front().cloned()
-            {
-                lane.state = LaneState::Busy;
-                lane.turn = None;
-                turns.push(first);
-            }
+        if !stopping {
+            let Drawn { turns, parks } = state.draw(now, BATCH_MAX);
+            round.turns = turns;
+            round.parks.extend(parks);
         }
-        Round { results, turns, followers, retries: 0 }
+        round
     }
 
     /// One outcome that the database does not take must not hold up the others. What cannot be stored as it is, is
     /// stored in a plainer form; Meta's word that it took a message is never lost.
     async fn commit_one_by_one(self: &Arc<Self>, round: Round) {
-        let Round { results, turns, mut followers, .. } = round;
-        let outcomes = results.into_iter().map(|(contact, message, result)| {
-            let followers = followers.remove(&contact).map(|next| (contact, next)).into_iter().collect();
-            Round { results: vec![(contact, message, result)], followers, ..Round::default() }
-        });
-        let turns = turns.into_iter().map(|turn| Round { turns: vec![turn], ..Round::default() });
-        for mut part in outcomes.collect::<Vec<_>>().into_iter().chain(turns) {
+        let Round { results, turns, mut followers, mut parks, epoch, .. } = round;
+        let outcomes: Vec<Round> = results
+            .into_iter()
+            .map(|(contact, message, result)| Round {
+                results: vec![(contact, message, result)],
+                followers: followers.remove(&contact).map(|next| (contact, next)).into_iter().collect(),
+                parks: parks.remove(&contact).map(|until| (contact, until)).into_iter().collect(),
+                epoch,
+                ..Round::default()
+            })
+            .collect();
+        let turns = turns.into_iter().map(|turn| Round { turns: vec![turn], epoch, ..Round::default() });
+        let parks = parks.into_iter().map(|park| Round { parks: HashMap::from([park]), ..Round::default() });
+        for mut part in outcomes.into_iter().chain(turns).chain(parks) {
             let mut result = self.commit(&part).await;
             if let (Err(error), Some(outcome)) = (&result, part.results.first_mut()) {
                 tracing::error!(message.id = %outcome.1, %error, "what became of a send cannot be stored as it is");
@@ -148,16 +157,19 @@ impl Outbox {
                     SendResult::Again { at, ambiguous, .. } => {
                         SendResult::Again { at: *at, error: Value::Null, ambiguous: *ambiguous }
                     }
+                    SendResult::Held { until, code, .. } => {
+                        SendResult::Held { until: *until, code: *code, error: Value::Null }
+                    }
+                    SendResult::Spared { at } => SendResult::Spared { at: *at },
                     SendResult::Failed { .. } => SendResult::Failed { error: Value::Null },
                 };
                 result = self.commit(&part).await;
             }
             match result {
-                Ok(done) => self.apply(part, &done),
+                Ok(done) => self.apply(part, done),
                 Err(error) => {
                     tracing::error!(%error, "a contact's outbox is given back; it is claimed again");
-                    let contacts = part.results.iter().map(|(c, ..)| *c).chain(part.turns.iter().map(|m| m.contact_id));
-                    contacts.for_each(|contact| self.forget(contact));
+                    part.contacts().into_iter().for_each(|contact| self.forget(contact));
                 }
             }
         }
@@ -165,108 +177,121 @@ impl Outbox {
 
     async fn commit(&self, round: &Round) -> storage::Result<Committed> {
         let now = self.clock.now();
-        let mut contacts: Vec<ContactId> = round.results.iter().map(|(contact, ..)| *contact).collect();
-        contacts.extend(round.turns.iter().map(|message| message.contact_id));
-        contacts.sort_unstable();
-        contacts.dedup();
-
+        let contacts = round.contacts();
         let mut tx = self.db.begin().await?;
-        let locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
+        let mut locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
         // What Meta took, it took: that is stored even for a contact that is another host's by now.
         let mut results: Vec<_> = round.results.iter().map(|(_, message, result)| (*message, result.clone())).collect();
         results.sort_by_key(|(message, _)| *message);
-        tx.store_send_results(&results, now).await?;
-        let next: Vec<&Unsent> = round
-            .turns
-            .iter()
-            .chain(round.followers.values())
-            .filter(|message| locked.contains_key(&message.contact_id))
-            .collect();
-        let mut ids: Vec<MessageId> = next.iter().map(|message| message.id).collect();
-        ids.sort_unstable();
-        let marked: HashSet<MessageId> = tx.mark_sending(&ids).await?.into_iter().collect();
+        let folded = tx.store_send_results(&results, now).await?;
+        let failed = results.iter().filter(|(_, result)| matches!(result, SendResult::Failed { .. }));
+        let failed: Vec<MessageId> = failed.map(|(message, _)| *message).chain(folded.failed).collect();
+        let wake = failures::note(&mut tx, &failed, &mut locked, now).await?;
+
         let mut open: HashMap<ContactId, i64> = contacts.iter().map(|contact| (*contact, 0)).collect();
-        for (contact, _) in tx.unsent_ids(&contacts).await? {
+        let mut first: HashMap<ContactId, MessageId> = HashMap::new();
+        for (contact, message) in tx.unsent_ids(&contacts).await? {
             *open.entry(contact).or_default() += 1;
+            first.entry(contact).or_insert(message);
         }
+        // Never one before an older one, which another host may have left behind.
+        let next = round.turns.iter().chain(round.followers.values());
+        let next = next.filter(|message| locked.contains_key(&message.contact_id));
+        let next = next.filter(|message| first.get(&message.contact_id).is_none_or(|first| *first == message.id));
+        let mut ids: Vec<MessageId> = next.map(|message| message.id).collect();
+        ids.sort_unstable();
+        let marked: HashSet<MessageId> = tx.mark_sending(&ids, now).await?.into_iter().collect();
         let settled: Vec<Settled> = open
             .into_iter()
-            .map(|(contact_id, count)| Settled { contact_id, handled: 0, open: Some(count), wake_at: None })
+            .map(|(contact_id, count)| Settled {
+                contact_id,
+                handled: 0,
+                open: Some(count),
+                wake_at: None,
+                held_until: Some(round.parks.get(&contact_id).copied()),
+            })
             .collect();
         tx.settle_mailboxes(&locked, &settled).await?;
-        tx.commit().await?;
-        Ok(Committed { locked, marked })
+        // A parked mailbox may be claimed the moment this stands: by then nothing of it may be left here.
+        let removed = self.remove_lanes(round.parks.keys());
+        match tx.commit().await {
+            Ok(()) => Ok(Committed { locked, marked, wake }),
+            Err(error) => {
+                self.restore_lanes(removed);
+                Err(error)
+            }
+        }
+    }
+
+    fn remove_lanes<'a>(&self, contacts: impl Iterator<Item = &'a ContactId>) -> Vec<(ContactId, Lane)> {
+        let mut state = self.state();
+        contacts.filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
+    }
+
+    fn restore_lanes(&self, lanes: Vec<(ContactId, Lane)>) {
+        let mut state = self.state();
+        for (contact, lane) in lanes {
+            state.lanes.entry(contact).or_insert(lane);
+        }
     }
 
     /// Brings the lanes to what was committed and lets the next messages go.
-    fn apply(self: &Arc<Self>, round: Round, done: &Committed) {
-        let now = self.clock.now();
+    fn apply(self: &Arc<Self>, round: Round, done: Committed) {
+        let (now, epoch) = (self.clock.now(), round.epoch);
         let mut go = Vec::new();
+        let mut wake = done.wake;
         let mut state = self.state();
-        for (contact, message, result) in round.results {
+        for (contact, message, result) in &round.results {
+            if !done.locked.contains_key(contact) {
+                state.forget(*contact);
+                continue;
+            }
+            state.apply(*contact, *message, result);
+            if !round.followers.contains_key(contact) && !round.parks.contains_key(contact) {
+                state.schedule(*contact, now);
+            }
+        }
+        for message in round.turns.into_iter().chain(round.followers.into_values()) {
+            let contact = message.contact_id;
             if !done.locked.contains_key(&contact) {
                 state.forget(contact);
                 continue;
             }
             let Some(lane) = state.lanes.get_mut(&contact) else { continue };
-            if lane.queue.front().is_none_or(|first| first.id != message) {
-                continue;
-            }
-            match result {
-                SendResult::Again { at, ambiguous, .. } => {
-                    if let Some(first) = lane.queue.front_mut() {
-                        first.next_attempt_at = Some(at);
-                        first.status = if ambiguous { DeliveryStatus::Sending } else { DeliveryStatus::Queued };
-                    }
-                }
-                SendResult::Accepted { .. } | SendResult::Failed { .. } => {
-                    lane.queue.pop_front();
-                }
-            }
-            if !round.followers.contains_key(&contact) {
-                lane.state = LaneState::Idle;
-                state.schedule(contact, now);
-            }
-        }
-        for message in round.turns.into_iter().chain(round.followers.into_values()) {
-            if !done.locked.contains_key(&message.contact_id) {
-                state.forget(message.contact_id);
-                continue;
-            }
-            let Some(lane) = state.lanes.get_mut(&message.contact_id) else { continue };
-            if lane.queue.front().is_none_or(|first| first.id != message.id) {
-                continue;
-            }
+            let Some(first) = lane.queue.front_mut().filter(|first| first.id == message.id) else { continue };
             if done.marked.contains(&message.id) {
-                if let Some(first) = lane.queue.front_mut() {
-                    first.attempts += 1;
-                    first.status = DeliveryStatus::Sending;
-                    first.next_attempt_at = None;
-                    go.push(first.clone());
-                }
+                first.attempts += 1;
+                first.status = DeliveryStatus::Sending;
+                first.next_attempt_at = None;
+                lane.stage = Stage::Busy;
+                go.push(first.clone());
             } else {
-                // A status webhook has proven meanwhile that it went out.
-                lane.queue.pop_front();
-                lane.state = LaneState::Idle;
-                state.schedule(message.contact_id, now);
+                // A status webhook has proven meanwhile that it went out, or an older one is not known here.
+                state.forget(contact);
+                wake.push(contact);
             }
         }
         drop(state);
+        if let Some(runner) = self.runner() {
+            for contact in round.parks.keys() {
+                runner.parked(*contact);
+            }
+            runner.wake(wake);
+        }
         for message in go {
-            self.post(message);
+            self.post(message, epoch);
         }
     }
 }
 
-impl State {
-    /// The message that may go at once after another one of its contact, if there is one and no pace holds it back.
-    fn follower(&mut self, contact: ContactId, after: MessageId, now: Time) -> Option<Unsent> {
-        let lane = self.lanes.get(&contact)?;
-        if lane.queue.front()?.id != after {
-            return None;
-        }
-        let next = lane.queue.get(1)?.clone();
-        let due = next.next_attempt_at.is_none_or(|at| at <= now);
-        (due && self.pace.take_now(&next.phone_number_id, contact, now)).then_some(next)
+impl Round {
+    /// All contacts that it is about, in order.
+    fn contacts(&self) -> Vec<ContactId> {
+        let mut contacts: Vec<ContactId> = self.results.iter().map(|(contact, ..)| *contact).collect();
+        contacts.extend(self.turns.iter().map(|message| message.contact_id));
+        contacts.extend(self.parks.keys());
+        contacts.sort_unstable();
+        contacts.dedup();
+        contacts
     }
 }

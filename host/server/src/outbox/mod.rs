@@ -4,24 +4,47 @@
 //! its outcome is stored; the next one of the same contact is marked `sending` in the very commit that stores the
 //! outcome of the one before. So a crash leaves at most one message per contact in doubt. Such a message waits a while
 //! for a status webhook to prove that it went out, and only then is sent again, counted as ambiguous.
+//!
+//! ```text
+//! add, adopt ─▶ State (lanes, timers, queues of numbers) ─draw─▶ committer ─▶ post ─▶ judge
+//!                 ▲   pace: how fast       gates: what is paused   │  ▲                 │
+//!                 └──────────────── apply ─────────────────────────┘  └──── results ────┘
+//! ```
+//!
+//! What has to wait for long (hours, or until somebody has mended something) is parked in the database: its mailbox has
+//! no owner, and nothing of it is left here.
 
 mod committer;
+mod gates;
+mod health;
+mod judge;
+mod learning;
 mod pace;
 mod post;
+mod state;
+mod throughput;
+mod waited;
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use chrono::TimeDelta;
-use domain::{Clock, ContactId, DeliveryStatus, MessageId, Time};
-use storage::{Db, SendResult, Unsent};
+use domain::{BotId, Clock, ContactId, DeliveryStatus, MessageId, Time};
+use storage::{Db, Tx, Unsent};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{changes::Changes, essential, host::Membership, runner::Cache};
-use pace::Pace;
+use crate::{
+    changes::Changes,
+    essential,
+    host::Membership,
+    runner::{BotRuntime, Cache, Runner},
+    templates::Templates,
+};
+use health::HealthChange;
+use learning::Learning;
+use pace::{Pace, RECALL};
+use state::{Lane, Stage, State};
+use waited::Shut;
 
 /// Most requests in flight at once.
 const REQUESTS_MAX: usize = 512;
@@ -39,50 +62,22 @@ pub(crate) struct OutboxSettings {
     pub(crate) doubt: TimeDelta,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LaneState {
-    /// Nothing is scheduled.
-    Idle,
-    /// The first message waits for its turn.
-    Scheduled,
-    /// The first message is on its way, or about to be.
-    Busy,
-}
-
-#[derive(Debug)]
-struct Lane {
-    queue: VecDeque<Unsent>,
-    state: LaneState,
-    /// When the first message has its turn; its entry in `turns`.
-    turn: Option<Time>,
-}
-
-impl Lane {
-    fn new(state: LaneState) -> Self {
-        Self { queue: VecDeque::new(), state, turn: None }
-    }
-}
-
-#[derive(Debug)]
-struct State {
-    lanes: HashMap<ContactId, Lane>,
-    turns: BTreeSet<(Time, ContactId)>,
-    pace: Pace,
-    results: Vec<(ContactId, MessageId, SendResult)>,
-}
-
 /// See the module.
 pub(crate) struct Outbox {
     db: Db,
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
     cache: Arc<Cache>,
+    templates: Arc<Templates>,
     client: whatsapp::client::Client,
     settings: OutboxSettings,
     state: Mutex<State>,
     changed: Notify,
     requests: Arc<Semaphore>,
     changes: Changes,
+    runner: OnceLock<Weak<Runner>>,
+    learning: Learning,
+    shut: Shut,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -94,36 +89,73 @@ impl Outbox {
         clock: Arc<dyn Clock>,
         membership: Arc<Membership>,
         cache: Arc<Cache>,
+        templates: Arc<Templates>,
         client: whatsapp::client::Client,
         settings: OutboxSettings,
         changes: Changes,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let pace = Pace::new(settings.messages_per_second, settings.pair_pacing);
+        let pace = Pace::new(settings.messages_per_second, settings.pair_pacing, clock.now());
+        let state = State::new(pace, !db.is_shared());
         Arc::new(Self {
             db,
             clock,
             membership,
             cache,
+            templates,
             client,
             settings,
-            state: Mutex::new(State { lanes: HashMap::new(), turns: BTreeSet::new(), pace, results: Vec::new() }),
+            state: Mutex::new(state),
             changed: Notify::new(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             changes,
+            runner: OnceLock::new(),
+            learning: Learning::default(),
+            shut: Shut::default(),
             stop,
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Who is to be told when a mailbox wants to be looked at. To be set before anything is sent.
+    pub(crate) fn tell(&self, runner: &Arc<Runner>) {
+        // Set once, where both are made.
+        let _set_before = self.runner.set(Arc::downgrade(runner));
+    }
+
+    fn runner(&self) -> Option<Arc<Runner>> {
+        self.runner.get().and_then(Weak::upgrade)
+    }
+
+    /// Mailboxes may have been released.
+    fn look(&self) {
+        if let Some(runner) = self.runner() {
+            runner.look();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets one message of each bot that is not well try its luck: a restart may have mended it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn probe_all(&self) -> storage::Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        for bot in tx.ill_bots().await? {
+            tx.release_held(bot, now, 1).await?;
+        }
+        tx.commit().await
+    }
+
     /// Starts the committer.
     pub(crate) fn start(self: &Arc<Self>, tasks: &TaskTracker) {
         let outbox = self.clone();
         essential::spawn(tasks, "outbox", async move { committer::run(&outbox).await });
+        essential::spawn(tasks, "learning", self.clone().learn());
         let weak = Arc::downgrade(self);
         self.clock.on_move(Arc::new(move || {
             if let Some(outbox) = weak.upgrade() {
@@ -152,17 +184,69 @@ impl Outbox {
         self.state().lanes.values().map(|lane| lane.queue.len()).sum()
     }
 
-    /// Takes the right to send a contact's next message at once, if nothing of it is on its way and no pace holds it
+    /// How many sends are on their way, or about to be, or answered and not stored yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.state().lanes.values().filter(|lane| lane.stage == Stage::Busy).count()
+    }
+
+    /// Takes note of bots as the database has them.
+    pub(crate) fn note_bots<'a>(&self, bots: impl Iterator<Item = &'a BotRuntime>) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        for bot in bots {
+            state.gates.note_bot(bot.info.id, bot.revision, bot.credentials.as_ref(), &bot.health, now);
+        }
+    }
+
+    /// A person has changed a bot: what is known of it is to be learned anew, and what waited for it to be looked at.
+    pub(crate) fn mended(&self, bot: BotId) {
+        let mut state = self.state();
+        state.gates.forget_bot(bot);
+        state.health.push(HealthChange::Mended { bot });
+        drop(state);
+        self.changed.notify_one();
+        self.look();
+    }
+
+    /// Messages came in at a number: they count like messages that go out.
+    pub(crate) fn heard(&self, number: &str, messages: usize) {
+        let messages = i32::try_from(messages).unwrap_or(i32::MAX);
+        self.state().pace.hear(number, messages, self.clock.now());
+    }
+
+    /// Looks up what these contacts were sent by other processes, as far as that is not known here.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn recall(&self, tx: &mut Tx, contacts: impl Iterator<Item = ContactId>) -> storage::Result<()> {
+        let (now, alone) = (self.clock.now(), !self.db.is_shared());
+        let strangers: Vec<ContactId> = {
+            let state = self.state();
+            contacts.filter(|contact| state.pace.is_stranger(*contact, alone, now)).collect()
+        };
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let sent = tx.recent_sends(&strangers, now - RECALL).await?;
+        let mut state = self.state();
+        for stranger in strangers {
+            let sent = sent.iter().filter(|(contact, _)| *contact == stranger).map(|(_, at)| *at);
+            state.pace.recall(stranger, sent, now);
+        }
+        Ok(())
+    }
+
+    /// Takes the right to send a contact's next message at once, if nothing of it is on its way and nothing holds it
     /// back. The message is then to be stored as `sending` and given to [`add`](Self::add); if that fails, the right is
     /// to be [`release`](Self::release)d.
-    pub(crate) fn reserve(&self, contact: ContactId, number: &str) -> bool {
+    pub(crate) fn reserve(&self, bot: BotId, contact: ContactId, number: &str, kind: &str) -> bool {
         let mut state = self.state();
         if self.stop.is_cancelled() || state.lanes.contains_key(&contact) {
             return false;
         }
-        let free = state.pace.take_now(number, contact, self.clock.now());
+        let free = state.take_now(bot, number, kind, contact, self.clock.now());
         if free {
-            state.lanes.insert(contact, Lane::new(LaneState::Busy));
+            state.lanes.insert(contact, Lane::new(Stage::Busy));
         }
         free
     }
@@ -179,18 +263,19 @@ impl Outbox {
         let mut state = self.state();
         for message in messages {
             let contact = message.contact_id;
-            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(LaneState::Idle));
+            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(Stage::Idle));
             if lane.queue.is_empty() && message.status == DeliveryStatus::Sending {
                 go.push(message.clone());
             }
             lane.queue.push_back(message);
-            if lane.state == LaneState::Idle {
+            if lane.stage == Stage::Idle {
                 state.schedule(contact, now);
             }
         }
+        let epoch = state.gates.epoch();
         drop(state);
         for message in go {
-            self.post(message);
+            self.post(message, epoch);
         }
         self.changed.notify_one();
     }
@@ -205,18 +290,18 @@ impl Outbox {
         let mut state = self.state();
         for mut message in messages {
             let contact = message.contact_id;
-            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(LaneState::Idle));
+            let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(Stage::Idle));
             if lane.queue.iter().any(|known| known.id == message.id) {
                 continue;
             }
             // The one that is on its way stays the first.
-            let first = usize::from(lane.state == LaneState::Busy && !lane.queue.is_empty());
+            let first = usize::from(lane.stage == Stage::Busy && !lane.queue.is_empty());
             let place = lane.queue.partition_point(|known| known.id < message.id).max(first);
             if message.status == DeliveryStatus::Sending && message.next_attempt_at.is_none() {
                 message.next_attempt_at = Some(now + self.settings.doubt);
             }
             lane.queue.insert(place, message);
-            if lane.state == LaneState::Idle {
+            if lane.stage == Stage::Idle {
                 state.schedule(contact, now);
             }
         }
@@ -231,36 +316,12 @@ impl Outbox {
 
     /// Drops everything: this host was declared dead and owns nothing any more.
     pub(crate) fn forget_all(&self) {
-        let mut state = self.state();
-        state.lanes.clear();
-        state.turns.clear();
+        self.state().forget_all();
     }
 
     /// Waits until no request is in flight.
     pub(crate) async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
-    }
-}
-
-impl State {
-    /// Gives the first message of an idle lane its turn, or removes the lane if it is empty.
-    fn schedule(&mut self, contact: ContactId, now: Time) {
-        let Some(lane) = self.lanes.get_mut(&contact) else { return };
-        let Some(first) = lane.queue.front() else {
-            self.lanes.remove(&contact);
-            return;
-        };
-        let not_before = first.next_attempt_at.unwrap_or(now).max(now);
-        let turn = self.pace.take(&first.phone_number_id, contact, now, not_before);
-        lane.state = LaneState::Scheduled;
-        lane.turn = Some(turn);
-        self.turns.insert((turn, contact));
-    }
-
-    fn forget(&mut self, contact: ContactId) {
-        if let Some(turn) = self.lanes.remove(&contact).and_then(|lane| lane.turn) {
-            self.turns.remove(&(turn, contact));
-        }
     }
 }

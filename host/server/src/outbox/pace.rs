@@ -12,58 +12,190 @@ use domain::{ContactId, Time};
 const PAIR_INTERVAL: TimeDelta = TimeDelta::seconds(6);
 /// How many may be sent to a contact at once; they are borrowed from the future (same source).
 const PAIR_BURST: i32 = 45;
+/// How far back a contact's messages are looked at when this host does not know what it owes: the most that fits into
+/// this time is more than anybody can owe for longer.
+pub(super) const RECALL: TimeDelta = TimeDelta::hours(1);
 /// A number's burst, as a part of a second's worth.
-const NUMBER_BURST_MS: i64 = 250;
+const NUMBER_BURST: TimeDelta = TimeDelta::milliseconds(250);
+/// How much of what may be sent in a second may leave at once. What waited for a commit leaves later than it was meant to,
+/// together with what comes after it; Meta counts when it arrives.
+const DEPARTURE_BURST: TimeDelta = TimeDelta::milliseconds(850);
+/// How long after the start a number may have sent as much as it may, by the process before.
+const AFTERMATH: TimeDelta = TimeDelta::seconds(1);
+/// How often a number that was told to slow down gets a part of its rate back.
+const RECOVERY: TimeDelta = TimeDelta::seconds(10);
+/// That part.
+const RECOVERY_STEP: f64 = 0.1;
+/// The smallest part of its rate that a number keeps.
+const RATE_MIN: f64 = 0.05;
 /// Contacts remembered before those are dropped whose time has passed.
 const PRUNE_AT: usize = 20_000;
 
 /// The paces of one host.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Between two messages of a number; none: no limit.
-    number_interval: Option<TimeDelta>,
+    /// Messages per second of a number of the usual throughput; 0: no limit.
+    per_second: u32,
     pairs: bool,
-    numbers: HashMap<String, Time>,
-    contacts: HashMap<ContactId, Time>,
+    started: Time,
+    numbers: HashMap<String, Bucket>,
+    contacts: HashMap<ContactId, Debt>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    due: Time,
+    /// The same for requests as they really leave.
+    departure_due: Time,
+    /// What Meta grants the number, in multiples of the usual throughput.
+    grade: f64,
+    /// The part of it that is used; below 1 after Meta said that it was too fast.
+    part: f64,
+    /// When `part` last changed.
+    changed: Time,
+}
+
+/// What a contact was sent ahead of time.
+#[derive(Debug, Clone, Copy)]
+struct Debt {
+    due: Time,
+    /// `due` without the message that is on its way.
+    before: Time,
 }
 
 impl Pace {
     /// `per_second` 0 switches the pace per number off, `pairs` the one per contact.
-    pub(super) fn new(per_second: u32, pairs: bool) -> Self {
-        let number_interval = (per_second > 0).then(|| TimeDelta::microseconds(1_000_000 / i64::from(per_second)));
-        Self { number_interval, pairs, numbers: HashMap::new(), contacts: HashMap::new() }
+    pub(super) fn new(per_second: u32, pairs: bool, now: Time) -> Self {
+        Self { per_second, pairs, started: now, numbers: HashMap::new(), contacts: HashMap::new() }
     }
 
-    /// Takes the next place in the queue and tells when its turn is: not before `not_before`, which may be far off, for
-    /// a message that is tried again. Others are not held up by that one.
-    pub(super) fn take(&mut self, number: &str, contact: ContactId, now: Time, not_before: Time) -> Time {
-        let mut turn = not_before.max(now);
+    /// From when on a number may send.
+    pub(super) fn number_free_at(&mut self, number: &str, now: Time) -> Time {
+        if self.per_second == 0 {
+            return now;
+        }
+        self.bucket(number, now).due - NUMBER_BURST
+    }
+
+    /// From when on a contact may be sent to.
+    pub(super) fn contact_free_at(&self, contact: ContactId, now: Time) -> Time {
+        match self.contacts.get(&contact) {
+            Some(debt) if self.pairs => debt.due - PAIR_INTERVAL * (PAIR_BURST - 1),
+            _ => now,
+        }
+    }
+
+    /// Whether a message may go right now.
+    pub(super) fn is_free(&mut self, number: &str, contact: ContactId, now: Time) -> bool {
+        self.number_free_at(number, now) <= now && self.contact_free_at(contact, now) <= now
+    }
+
+    /// A message goes.
+    pub(super) fn take(&mut self, number: &str, contact: ContactId, now: Time) {
         if self.pairs {
-            let due = self.contacts.get(&contact).copied().unwrap_or(now).max(now);
-            turn = turn.max(due - PAIR_INTERVAL * (PAIR_BURST - 1));
-            self.contacts.insert(contact, due + PAIR_INTERVAL);
+            let before = self.contacts.get(&contact).map_or(now, |debt| debt.due).max(now);
+            self.contacts.insert(contact, Debt { due: before + PAIR_INTERVAL, before });
             if self.contacts.len() > PRUNE_AT {
-                self.contacts.retain(|_, due| *due > now);
+                self.contacts.retain(|_, debt| debt.due > now);
             }
         }
-        if let Some(interval) = self.number_interval {
-            let due = self.numbers.get(number).copied().unwrap_or(now).max(now);
-            turn = turn.max(due - TimeDelta::milliseconds(NUMBER_BURST_MS));
-            self.numbers.insert(number.to_owned(), due + interval);
-        }
-        turn
+        self.spend(number, 1, now);
     }
 
-    /// Whether a message may go right now. Takes a place only if so.
-    pub(super) fn take_now(&mut self, number: &str, contact: ContactId, now: Time) -> bool {
-        let pair = self.contacts.get(&contact).is_none_or(|due| *due - PAIR_INTERVAL * (PAIR_BURST - 1) <= now);
-        let number_free =
-            self.numbers.get(number).is_none_or(|due| *due - TimeDelta::milliseconds(NUMBER_BURST_MS) <= now);
-        let free = (pair || !self.pairs) && (number_free || self.number_interval.is_none());
-        if free {
-            self.take(number, contact, now, now);
+    /// The message that was taken for a contact has been answered. When Meta counted it is not known; the latest is now.
+    pub(super) fn answered(&mut self, contact: ContactId, now: Time) {
+        if let Some(debt) = self.contacts.get_mut(&contact) {
+            debt.due = debt.due.max(debt.before.max(now) + PAIR_INTERVAL);
         }
-        free
+    }
+
+    /// The message that was taken for a contact did not leave after all.
+    pub(super) fn refund(&mut self, contact: ContactId) {
+        if let Some(debt) = self.contacts.get_mut(&contact) {
+            debt.due = debt.before;
+        }
+    }
+
+    fn spend(&mut self, number: &str, messages: i32, now: Time) {
+        let per_second = f64::from(self.per_second);
+        if self.per_second > 0 {
+            let bucket = self.bucket(number, now);
+            bucket.due = bucket.due.max(now) + bucket.interval(per_second) * messages;
+        }
+    }
+
+    /// Messages came in at a number; they count like messages that go out (Meta, throughput).
+    pub(super) fn hear(&mut self, number: &str, messages: i32, now: Time) {
+        self.spend(number, messages, now);
+        if self.per_second > 0 {
+            let per_second = f64::from(self.per_second);
+            let bucket = self.bucket(number, now);
+            bucket.departure_due = bucket.departure_due.max(now) + bucket.interval(per_second) * messages;
+        }
+    }
+
+    /// A request is about to leave. If too many have left lately, it must not before the time returned.
+    pub(super) fn depart(&mut self, number: &str, now: Time) -> Result<(), Time> {
+        if self.per_second > 0 {
+            let per_second = f64::from(self.per_second);
+            let bucket = self.bucket(number, now);
+            let free_at = bucket.departure_due - DEPARTURE_BURST;
+            if free_at > now {
+                return Err(free_at);
+            }
+            bucket.departure_due = bucket.departure_due.max(now) + bucket.interval(per_second);
+        }
+        Ok(())
+    }
+
+    /// Whether what a contact owes is not known here and has to be [`recall`](Self::recall)ed.
+    pub(super) fn is_stranger(&self, contact: ContactId, alone: bool, now: Time) -> bool {
+        self.pairs && !self.contacts.contains_key(&contact) && (!alone || now < self.started + RECALL)
+    }
+
+    /// What a contact was sent by another process, in order of time.
+    pub(super) fn recall(&mut self, contact: ContactId, sent: impl Iterator<Item = Time>, now: Time) {
+        let due = sent.fold(now - RECALL, |due, at| due.max(at) + PAIR_INTERVAL);
+        self.contacts.entry(contact).or_insert(Debt { due, before: due });
+    }
+
+    /// Another host may send to the contact from now on: what it owes is not known here any more.
+    pub(super) fn forget(&mut self, contact: ContactId) {
+        self.contacts.remove(&contact);
+    }
+
+    /// What Meta grants a number, in multiples of the usual throughput.
+    pub(super) fn set_grade(&mut self, number: &str, grade: f64, now: Time) {
+        self.bucket(number, now).grade = grade;
+    }
+
+    /// Meta says that a number is too fast.
+    pub(super) fn slow_down(&mut self, number: &str, now: Time) {
+        let bucket = self.bucket(number, now);
+        bucket.part = (bucket.part / 2.0).max(RATE_MIN);
+        bucket.changed = now;
+    }
+
+    fn bucket(&mut self, number: &str, now: Time) -> &mut Bucket {
+        let bucket = self.numbers.entry(number.to_owned()).or_insert_with(|| {
+            let due = if now < self.started + AFTERMATH { now + NUMBER_BURST } else { now };
+            Bucket { due, departure_due: due, grade: 1.0, part: 1.0, changed: now }
+        });
+        while bucket.part < 1.0 && bucket.changed + RECOVERY <= now {
+            bucket.part = (bucket.part + RECOVERY_STEP).min(1.0);
+            bucket.changed += RECOVERY;
+        }
+        bucket
+    }
+}
+
+impl Bucket {
+    /// Between two messages.
+    fn interval(&self, per_second: f64) -> TimeDelta {
+        let interval = 1_000_000.0 / (per_second * self.grade * self.part);
+        #[expect(clippy::cast_possible_truncation, reason = "at most a minute's worth of microseconds")]
+        let interval = interval.clamp(1.0, 60_000_000.0) as i64;
+        TimeDelta::microseconds(interval)
     }
 }
 
@@ -71,55 +203,112 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const C: ContactId = ContactId(1);
+
     fn start() -> Time {
         "2026-01-01T00:00:00Z".parse().unwrap()
     }
 
+    /// Sends what may go at `now`, at most `most`.
+    fn burst(pace: &mut Pace, contact: ContactId, most: usize, now: Time) -> usize {
+        (0..most)
+            .take_while(|_| pace.is_free("n", contact, now).then(|| pace.take("n", contact, now)).is_some())
+            .count()
+    }
+
     #[test]
     fn forty_five_at_once_then_one_every_six_seconds() {
-        let mut pace = Pace::new(0, true);
-        let turns: Vec<Time> = (0..48).map(|_| pace.take("n", ContactId(1), start(), start())).collect();
-        assert!(turns[..45].iter().all(|turn| *turn == start()));
-        assert_eq!(turns[45], start() + TimeDelta::seconds(6));
-        assert_eq!(turns[47], start() + TimeDelta::seconds(18));
-        assert!(pace.take_now("n", ContactId(2), start()), "other contacts go on");
+        let mut pace = Pace::new(0, true, start());
+        assert_eq!(burst(&mut pace, C, 60, start()), 45);
+        assert_eq!(pace.contact_free_at(C, start()), start() + TimeDelta::seconds(6));
+        assert_eq!(burst(&mut pace, C, 60, start() + TimeDelta::seconds(6)), 1);
+        assert!(pace.is_free("n", ContactId(2), start()), "other contacts go on");
     }
 
     #[test]
     fn the_burst_is_paid_back() {
-        let mut pace = Pace::new(0, true);
-        for _ in 0..45 {
-            pace.take("n", ContactId(1), start(), start());
-        }
-        let later = start() + TimeDelta::seconds(60);
-        let free = (0..45).filter(|_| pace.take_now("n", ContactId(1), later)).count();
-        assert_eq!(free, 10, "a minute earns ten");
+        let mut pace = Pace::new(0, true, start());
+        burst(&mut pace, C, 45, start());
+        assert_eq!(burst(&mut pace, C, 45, start() + TimeDelta::seconds(60)), 10, "a minute earns ten");
     }
 
     #[test]
-    fn a_number_keeps_its_rate() {
-        let mut pace = Pace::new(80, false);
-        let last = (0..800).map(|i| pace.take("n", ContactId(i), start(), start())).last().unwrap();
-        let seconds = (last - start()).as_seconds_f64();
-        assert!((9.5..=10.0).contains(&seconds), "800 messages at 80/s took {seconds}");
-        assert!(pace.take_now("other", ContactId(1), start()));
+    fn what_meta_counted_late_is_owed_from_then_on() {
+        let mut pace = Pace::new(0, true, start());
+        pace.take("n", C, start());
+        pace.answered(C, start() + TimeDelta::seconds(10));
+        assert_eq!(burst(&mut pace, C, 60, start() + TimeDelta::seconds(10)), 44);
     }
 
     #[test]
-    fn one_message_that_is_put_off_holds_up_no_other() {
-        let mut pace = Pace::new(80, true);
-        let later = start() + TimeDelta::hours(1);
-        assert_eq!(pace.take("n", ContactId(1), start(), later), later);
-        assert!(pace.take_now("n", ContactId(2), start()), "another contact of the same number");
-        for _ in 0..60 {
-            pace.take("n", ContactId(3), start(), start());
+    fn a_restart_remembers_what_is_owed() {
+        let mut before = Pace::new(0, true, start());
+        let mut sent = vec![start(); burst(&mut before, C, 45, start())];
+        for minute in 1..40 {
+            let at = start() + TimeDelta::minutes(minute);
+            sent.extend(vec![at; burst(&mut before, C, 60, at)]);
         }
-        assert!(pace.take("n", ContactId(4), start(), start()) < start() + TimeDelta::seconds(2));
+        let later = start() + TimeDelta::minutes(39) + TimeDelta::seconds(20);
+        let mut after = Pace::new(0, true, later);
+        assert!(after.is_stranger(C, true, later) && !after.is_stranger(C, true, later + RECALL));
+        assert!(after.is_stranger(C, false, later + RECALL), "another host may have written to it");
+        after.recall(C, sent.into_iter(), later);
+        assert!(!after.is_stranger(C, true, later));
+        assert_eq!(burst(&mut after, C, 60, later), burst(&mut before, C, 60, later));
+    }
+
+    #[test]
+    fn a_number_keeps_its_rate_whatever_came_in_counts_too() {
+        let mut pace = Pace::new(80, false, start());
+        let mut sent = 0;
+        for tick in 0..1_000 {
+            let now = start() + TimeDelta::milliseconds(10 * tick);
+            if tick == 0 {
+                pace.hear("n", 80, now);
+            }
+            sent += burst(&mut pace, C, 100, now);
+        }
+        assert!((700..=740).contains(&sent), "{sent} messages in ten seconds at 80/s after 80 that came in");
+        assert!(pace.is_free("other", C, start()));
+    }
+
+    #[test]
+    fn what_leaves_late_leaves_no_faster_than_meta_takes_it() {
+        let mut pace = Pace::new(80, false, start() - TimeDelta::hours(1));
+        let left = (0..200).take_while(|_| pace.depart("n", start()).is_ok()).count();
+        assert_eq!(left, 69, "less than a second's worth");
+        let free_at = pace.depart("n", start()).unwrap_err();
+        assert!(free_at <= start() + TimeDelta::milliseconds(13) && pace.depart("n", free_at).is_ok());
+        pace.take("n", C, start());
+        pace.refund(C);
+        assert_eq!(burst(&mut Pace::new(0, true, start()), C, 60, start()), 45);
+    }
+
+    #[test]
+    fn after_a_start_there_is_no_burst_at_once() {
+        let mut pace = Pace::new(80, false, start());
+        assert_eq!(burst(&mut pace, C, 100, start()), 1);
+        assert_eq!(burst(&mut pace, C, 100, start() + TimeDelta::seconds(2)), 21);
+    }
+
+    #[test]
+    fn a_number_that_was_too_fast_slows_down_and_recovers() {
+        let mut pace = Pace::new(100, false, start());
+        let in_a_second = |pace: &mut Pace, from: i64| -> usize {
+            (0..100).map(|tick| burst(pace, C, 10, start() + TimeDelta::milliseconds(1_000 * from + 10 * tick))).sum()
+        };
+        assert!((99..=125).contains(&in_a_second(&mut pace, 5)));
+        pace.slow_down("n", start() + TimeDelta::seconds(6));
+        assert!((45..=55).contains(&in_a_second(&mut pace, 6)));
+        assert!((99..=125).contains(&in_a_second(&mut pace, 120)));
+        pace.set_grade("n", 12.5, start() + TimeDelta::seconds(121));
+        assert!(in_a_second(&mut pace, 122) >= 950);
     }
 
     #[test]
     fn no_limits_when_switched_off() {
-        let mut pace = Pace::new(0, false);
-        assert!((0..1000).all(|_| pace.take_now("n", ContactId(1), start())));
+        let mut pace = Pace::new(0, false, start());
+        assert_eq!(burst(&mut pace, C, 1_000, start()), 1_000);
+        assert!(!pace.is_stranger(C, false, start()));
     }
 }

@@ -1,33 +1,24 @@
-//! One request to Meta, and what its answer means for the message.
+//! One request to Meta.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use chrono::TimeDelta;
 use domain::{OutgoingMessage, Time};
 use futures_util::FutureExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use storage::{SendResult, Unsent};
-use whatsapp::{
-    client::SendError,
-    errors::{Problem, Retry},
-    send,
-};
+use whatsapp::send;
 
-use super::Outbox;
+use super::{
+    Outbox,
+    gates::{Epoch, Sender},
+    health::HealthChange,
+    judge::EXPIRES_AFTER,
+};
 use crate::{metrics, nul};
 
-/// First pause before a retry; it doubles with each further one.
-const BACKOFF_MIN: TimeDelta = TimeDelta::seconds(1);
-/// Longest pause between retries that may help soon.
-const BACKOFF_MAX: TimeDelta = TimeDelta::minutes(5);
-/// Pause before a retry that Meta says may help in hours, or after somebody mended something.
-const LATER: TimeDelta = TimeDelta::hours(1);
-/// After so many attempts a message is given up whatever the reason was.
-const ATTEMPTS_MAX: i64 = 24;
-
 impl Outbox {
-    /// Sends a message whose row is `sending`; its outcome goes to the committer.
-    pub(super) fn post(self: &Arc<Self>, message: Unsent) {
+    /// Sends a message whose row is `sending`; its outcome goes to the committer. `epoch`: when it was decided that it goes.
+    pub(super) fn post(self: &Arc<Self>, message: Unsent, epoch: Epoch) {
         let outbox = self.clone();
         let host = self.membership.host();
         self.tasks.spawn(async move {
@@ -37,7 +28,7 @@ impl Outbox {
             if !outbox.membership.is_certain(host).await {
                 return;
             }
-            let attempt = AssertUnwindSafe(outbox.attempt(&message)).catch_unwind().await;
+            let attempt = AssertUnwindSafe(outbox.attempt(&message, epoch)).catch_unwind().await;
             let result = attempt.unwrap_or_else(|_| SendResult::Again {
                 at: outbox.clock.now() + outbox.settings.doubt,
                 error: json!({ "title": "internal error while sending" }),
@@ -48,8 +39,12 @@ impl Outbox {
         });
     }
 
-    async fn attempt(&self, message: &Unsent) -> SendResult {
-        let now = || self.clock.now();
+    async fn attempt(self: &Arc<Self>, message: &Unsent, epoch: Epoch) -> SendResult {
+        let began = self.clock.now();
+        if message.created_at + EXPIRES_AFTER <= began {
+            let title = "could not be sent for so long that it was given up";
+            return self.fail(message, json!({ "title": title }));
+        }
         // The first attempt uses what the bot's last batch saw; a retry looks again, in case somebody mended something.
         let credentials = match self.cache.credentials(&self.db, message.bot_id, message.attempts > 1).await {
             Ok(Some(credentials)) => credentials,
@@ -59,61 +54,61 @@ impl Outbox {
                 };
             }
             Err(error) => {
-                let error = json!({ "title": "the bot's credentials could not be read", "details": error.to_string() });
-                return SendResult::Again { at: now() + BACKOFF_MIN, error, ambiguous: false };
+                tracing::warn!(message.id = %message.id, %error, "the bot's credentials could not be read");
+                return SendResult::Spared { at: began + self.settings.doubt };
             }
         };
+        let sender = Sender::of(&credentials);
         let content = OutgoingMessage { kind: message.kind.clone(), content: message.content.clone() };
+        match self.templates.objection_of(message.bot_id, &content).await {
+            Ok(None) => {}
+            Ok(Some(objection)) => return self.fail(message, objection.error()),
+            Err(error) => {
+                tracing::warn!(message.id = %message.id, %error, "the bot's templates could not be read");
+                return SendResult::Spared { at: began + self.settings.doubt };
+            }
+        }
+        match self.came_too_late(message, began).await {
+            Ok(None) => {}
+            Ok(Some(error)) => return self.fail(message, error),
+            Err(error) => {
+                tracing::warn!(message.id = %message.id, %error, "the contact's window could not be read");
+                return SendResult::Spared { at: began + self.settings.doubt };
+            }
+        }
+        if let Some(at) = self.held_up(message, epoch) {
+            return SendResult::Spared { at };
+        }
         let body = send::request(&message.to, &content, &message.id.to_string(), None);
         match self.client.send(&message.phone_number_id, credentials.access_token.reveal(), &body).await {
             Ok(accepted) => {
                 metrics::count(metrics::SENT);
+                self.passed(message, &sender, began);
+                self.learn_throughput(message, &credentials);
+                self.learn_recipient(message, &accepted);
                 SendResult::Accepted { wamid: Some(nul::without_in_text(&accepted.wamid)) }
             }
-            Err(error) => self.judge(message, &error, now()),
+            Err(error) => self.judge(message, &error, &sender, began),
         }
     }
 
-    fn judge(&self, message: &Unsent, error: &SendError, now: Time) -> SendResult {
-        let verdict = error.verdict();
-        let described = describe(error);
-        tracing::warn!(message.id = %message.id, bot.id = %message.bot_id, attempt = message.attempts, %error, problem = verdict.problem.map(Problem::as_str), "send failed");
-        if error.may_have_been_sent() {
-            metrics::count(metrics::SEND_IN_DOUBT);
-            if message.attempts >= ATTEMPTS_MAX {
-                return SendResult::Failed { error: described };
-            }
-            return SendResult::Again { at: now + self.settings.doubt, error: described, ambiguous: true };
-        }
-        let pause = match verdict.retry {
-            Retry::Never => None,
-            Retry::Backoff { most } if most.is_some_and(|most| message.attempts > i64::from(most)) => None,
-            Retry::Backoff { .. } => {
-                let doublings = u32::try_from(message.attempts.clamp(1, 16) - 1).unwrap_or(0);
-                Some((BACKOFF_MIN * 2_i32.pow(doublings)).min(BACKOFF_MAX))
-            }
-            Retry::Later | Retry::AfterHuman => Some(LATER),
-        };
-        match pause {
-            Some(pause) if message.attempts < ATTEMPTS_MAX => {
-                SendResult::Again { at: now + pause, error: described, ambiguous: false }
-            }
-            _ => {
-                metrics::count(metrics::SEND_FAILED);
-                SendResult::Failed { error: described }
-            }
+    /// The last look before the request leaves: until when it must wait after all, because something was paused since it
+    /// was decided that it goes, or because too much has left lately.
+    fn held_up(&self, message: &Unsent, epoch: Epoch) -> Option<Time> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let number = &message.phone_number_id;
+        let shut = state.gates.shut_since(epoch, message.bot_id, number, &message.kind, message.contact_id, now);
+        shut.or_else(|| state.pace.depart(number, now).err())
+    }
+
+    /// Meta took a message: whatever held up others like it is over.
+    fn passed(&self, message: &Unsent, sender: &Sender, began: Time) {
+        let mut state = self.state();
+        state.gates.passed(sender, &message.phone_number_id, message.contact_id, began);
+        if state.gates.halts(message.bot_id, &message.kind) && state.gates.sender(message.bot_id) == Some(sender) {
+            state.gates.heal(message.bot_id, self.clock.now());
+            state.health.push(HealthChange::Well { bot: message.bot_id });
         }
     }
-}
-
-fn describe(error: &SendError) -> Value {
-    nul::without(match error {
-        SendError::Refused(graph) => json!({
-            "code": graph.code,
-            "title": graph.message,
-            "details": graph.details,
-            "fbtrace_id": graph.fbtrace_id,
-        }),
-        other => json!({ "title": other.to_string() }),
-    })
 }

@@ -12,7 +12,7 @@ use std::{
 use domain::{BotId, BotInfo, FlowId, Trigger};
 use engine::{Flow, triggers::Triggers};
 use lru::LruCache;
-use storage::{Db, Tx};
+use storage::{Db, Health, Tx};
 
 use super::desk::FlowKey;
 use crate::credentials::{Credentials, Defaults};
@@ -32,8 +32,18 @@ pub(crate) struct BotRuntime {
     pub(crate) triggers: Triggers,
     /// The version that new executions of each flow run.
     pub(crate) published: HashMap<FlowId, i64>,
+    pub(crate) health: Health,
+    /// The message templates that are known to be for marketing: languages by name.
+    pub(crate) marketing: HashMap<String, Vec<String>>,
     /// How to send; none when neither the bot nor the environment says.
     pub(crate) credentials: Option<Credentials>,
+}
+
+impl BotRuntime {
+    /// Whether a message template is known to be for marketing.
+    pub(crate) fn is_marketing(&self, name: &str, language: &str) -> bool {
+        self.marketing.get(name).is_some_and(|languages| languages.iter().any(|known| known == language))
+    }
 }
 
 /// A flow version, compiled; or the reason why it cannot run.
@@ -77,12 +87,25 @@ impl Cache {
             flows.sort_unstable();
             flows.dedup();
             let published = tx.published_versions(&flows).await?.into_iter().collect();
+            let mut marketing: HashMap<String, Vec<String>> = HashMap::new();
+            for (name, language) in tx.marketing_templates(id).await? {
+                marketing.entry(name).or_default().push(language);
+            }
             let bot = Arc::new(BotRuntime {
-                info: BotInfo { id, name: row.name.clone(), timezone: row.timezone.clone() },
+                info: BotInfo {
+                    id,
+                    name: row.name.clone(),
+                    timezone: row.timezone.clone(),
+                    number_changed_at: row.number_changed_at,
+                    mark_as_read: row.mark_as_read,
+                    typing_indicator: row.typing_indicator,
+                },
                 is_active: row.is_active,
                 revision: row.revision,
                 triggers: index(&triggers),
                 published,
+                health: row.health.clone(),
+                marketing,
                 credentials: self.defaults.of(&row),
             });
             self.bots.lock().unwrap_or_else(PoisonError::into_inner).put(id, bot.clone());

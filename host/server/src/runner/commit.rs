@@ -2,12 +2,11 @@
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
-use domain::{
-    Address, ContactId, DeliveryStatus, EffectOutcome, ExecutionId, HostId, ItemId, MessageId, OutgoingMessage, Time,
-};
+use domain::{Address, ContactId, DeliveryStatus, EffectOutcome, ExecutionId, HostId, ItemId, MessageId, Time};
+use engine::Saying;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use storage::{Mailbox, NewExecution, NewOutbound, Settled, StepRow, Tally, Unsent};
+use storage::{ItemKind, Mailbox, NewExecution, NewOutbound, Settled, StepRow, Tally, Unsent};
 use whatsapp::limits::{self, Templates};
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     lanes::Outcome,
     tally,
 };
+use crate::failures;
 
 /// Commits the work of a batch. Contacts whose mailbox belongs to somebody else by now are dropped without a trace:
 /// their new owner does the same work.
@@ -32,10 +32,15 @@ pub(super) async fn commit(
     let ids: Vec<ContactId> = done.iter().map(|(desk, _)| desk.contact_id()).collect();
     let mut reserved = Reserved { runner, contacts: Vec::new() };
 
+    runner.outbox.note_bots(done.iter().filter_map(|(desk, _)| desk.bot.as_deref()));
     let mut tx = runner.db.begin().await?;
-    let locked = tx.lock_mailboxes(host, &ids).await?;
+    let mut locked = tx.lock_mailboxes(host, &ids).await?;
     let (kept, lost): (Vec<_>, Vec<_>) =
         done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
+    let writes = |(desk, work): &&(Desk, Work)| {
+        !work.messages.is_empty() || locked.get(&desk.contact_id()).is_some_and(|mailbox| mailbox.open > 0)
+    };
+    runner.outbox.recall(&mut tx, kept.iter().filter(writes).map(|(desk, _)| desk.contact_id())).await?;
     // Messages may have been queued by API, left by a host that died, or settled by a status webhook: the rows are
     // counted, and those that this host does not know of are taken over while the lock keeps the committer away.
     let waiting: Vec<ContactId> = locked.values().filter(|m| m.open > 0).map(|m| m.contact_id).collect();
@@ -58,7 +63,13 @@ pub(super) async fn commit(
     tx.remove_items(&plan.items).await?;
     tx.save_executions(&plan.executions).await?;
     tx.append_steps(&plan.steps).await?;
+    for step in &plan.postscripts {
+        tx.log_after_end(step).await?;
+    }
     let message_ids = tx.insert_outbound(&plan.messages, now).await?;
+    let failed = plan.messages.iter().zip(&message_ids).filter(|(row, _)| row.status == DeliveryStatus::Failed);
+    let failed: Vec<MessageId> = failed.map(|(_, id)| *id).collect();
+    failures::note(&mut tx, &failed, &mut locked, now).await?;
     let still_ours = tx.settle_mailboxes(&locked, &plan.settled).await?;
     tx.add_tally(&plan.tally).await?;
     tx.commit().await?;
@@ -67,7 +78,7 @@ pub(super) async fn commit(
     for (desk, _) in &lost {
         runner.outbox.forget(desk.contact_id());
     }
-    runner.outbox.add(to_send(plan.messages, plan.recipients, message_ids));
+    runner.outbox.add(to_send(plan.messages, plan.recipients, message_ids, now));
     follow_up(runner, batch, plan.effects, plan.wakes, &still_ours);
     Ok(())
 }
@@ -83,6 +94,7 @@ struct Plan {
     recipients: Vec<Address>,
     settled: Vec<Settled>,
     tally: Tally,
+    postscripts: Vec<StepRow>,
     effects: Vec<(ContactId, ExecutionId, domain::Effect)>,
     wakes: Vec<(ContactId, Time)>,
 }
@@ -93,12 +105,19 @@ impl Plan {
         let contact = desk.contact_id();
         tally::count(&mut self.tally, desk, &work);
         let mut open = 0;
-        for (execution, message) in work.messages {
-            let mut row = outbound(desk, execution, message);
+        let heard = desk.items.iter().filter(|item| item.kind == ItemKind::Message).count();
+        if let Some(credentials) = desk.bot.as_ref().and_then(|bot| bot.credentials.as_ref()).filter(|_| heard > 0) {
+            runner.outbox.heard(&credentials.phone_number_id, heard);
+        }
+        for (execution, turn, said) in work.messages {
+            let mut row = outbound(desk, execution, turn, said);
             if row.status == DeliveryStatus::Queued {
                 // The first one goes out as soon as this commit stands, if nothing of this contact is on its way and
                 // no pace holds it back. Saying so now saves a commit.
-                if open == 0 && before.is_none() && runner.outbox.reserve(contact, &row.phone_number_id) {
+                if open == 0
+                    && before.is_none()
+                    && runner.outbox.reserve(row.bot_id, contact, &row.phone_number_id, &row.kind)
+                {
                     row.status = DeliveryStatus::Sending;
                     reserved.contacts.push(contact);
                 }
@@ -114,6 +133,8 @@ impl Plan {
             handled,
             open: Some(open + before.unwrap_or(0)),
             wake_at: Some(work.wake_at),
+            // Whatever was held is known here by now, and parked again if it has to wait for long.
+            held_until: Some(None),
         });
         if let Some((execution, effect)) = work.effect {
             self.effects.push((contact, execution, effect));
@@ -124,6 +145,7 @@ impl Plan {
         self.items.extend(work.done);
         self.executions.extend(work.executions);
         self.steps.extend(work.steps);
+        self.postscripts.extend(work.postscripts);
     }
 }
 
@@ -141,7 +163,8 @@ impl Drop for Reserved<'_> {
     }
 }
 
-fn outbound(desk: &Desk, execution: ExecutionId, message: OutgoingMessage) -> NewOutbound {
+fn outbound(desk: &Desk, execution: ExecutionId, turn: i64, said: Saying) -> NewOutbound {
+    let Saying { node, message, fallback } = said;
     let credentials = desk.bot.as_deref().and_then(|bot| bot.credentials.as_ref());
     let faults = limits::check(&message, Templates::Filled);
     let error: Option<Value> = if credentials.is_none() {
@@ -157,16 +180,21 @@ fn outbound(desk: &Desk, execution: ExecutionId, message: OutgoingMessage) -> Ne
         bot_id: desk.contact.bot_id,
         contact_id: desk.contact_id(),
         execution_id: Some(execution),
+        node,
+        turn,
         phone_number_id: credentials.map(|c| c.phone_number_id.clone()).unwrap_or_default(),
         text: message.text(),
         kind: message.kind,
         content: message.content,
+        fallback: fallback
+            .filter(|fallback| limits::check(fallback, Templates::Filled).is_empty())
+            .map(|said| said.content),
         status: if error.is_some() { DeliveryStatus::Failed } else { DeliveryStatus::Queued },
         error,
     }
 }
 
-fn to_send(messages: Vec<NewOutbound>, recipients: Vec<Address>, ids: Vec<MessageId>) -> Vec<Unsent> {
+fn to_send(messages: Vec<NewOutbound>, recipients: Vec<Address>, ids: Vec<MessageId>, now: Time) -> Vec<Unsent> {
     messages
         .into_iter()
         .zip(recipients)
@@ -183,6 +211,7 @@ fn to_send(messages: Vec<NewOutbound>, recipients: Vec<Address>, ids: Vec<Messag
             attempts: i64::from(message.status == DeliveryStatus::Sending),
             status: message.status,
             next_attempt_at: None,
+            created_at: now,
         })
         .collect()
 }

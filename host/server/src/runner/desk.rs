@@ -12,10 +12,11 @@ use std::{
 
 use chrono::TimeDelta;
 use domain::{
-    BotId, Contact, ContactId, Effect, Execution, ExecutionId, ExecutionStatus, FlowId, FlowInfo, ItemId, JsonMap,
-    OutgoingMessage, Time,
+    BotId, Contact, ContactId, Effect, EventType, Execution, ExecutionId, ExecutionStatus, FailedMessage, FlowId,
+    FlowInfo, ItemId, JsonMap, Time,
 };
-use engine::{Cause, Limits, Refusal, Scope, Sprint};
+use engine::{Cause, Courtesy, Limits, Refusal, Saying, Scope, Sprint};
+use serde_json::json;
 use storage::{Decision, Item, ItemKind, Mailbox, NewExecution, StepRow};
 
 use super::{
@@ -49,7 +50,12 @@ pub(crate) struct Work {
     /// Changed and new executions, each once.
     pub(crate) executions: Vec<NewExecution>,
     pub(crate) steps: Vec<StepRow>,
-    pub(crate) messages: Vec<(ExecutionId, OutgoingMessage)>,
+    /// What executions say, each with the turn in which it does.
+    pub(crate) messages: Vec<(ExecutionId, i64, Saying)>,
+    /// What to show the contact of the messages that were dealt with.
+    pub(crate) courtesies: Vec<Courtesy>,
+    /// What is to be logged of executions that ended earlier.
+    pub(crate) postscripts: Vec<StepRow>,
     pub(crate) done: Vec<ItemId>,
     /// What triggers started or were refused.
     pub(crate) decisions: Vec<Decision>,
@@ -189,6 +195,10 @@ impl Session<'_, '_> {
             }
             (ItemKind::Resume, Some(at), _) => self.advance(at, Cause::Resume),
             (ItemKind::Input, Some(at), Some(message)) => self.advance(at, Cause::Input(message.clone())),
+            (ItemKind::Message, _, message) if Payload::of(item).is_stop => {
+                self.stop();
+                message.as_ref().filter(|_| active).map_or(Ok(()), |message| self.deliver_stop(message))
+            }
             (ItemKind::Message, _, Some(message)) if active => self.deliver(message, &Payload::of(item)),
             (ItemKind::Event, ..) => match Payload::of(item).event_type {
                 Some(event_type) => self.ask_about(event_type),
@@ -196,6 +206,10 @@ impl Session<'_, '_> {
             },
             (ItemKind::Message, _, Some(message)) => self.pass_over(message, &Payload::of(item)),
             (ItemKind::Schedule, ..) => self.fire_by_clock(&Payload::of(item)),
+            (ItemKind::MessageFailed, target, _) => match Payload::of(item).failed {
+                Some(failed) => self.message_failed(&failed, item.execution_id, target, active),
+                None => Ok(()),
+            },
             // Its execution has ended, its message was deleted, or the bot is switched off: nothing to do.
             _ => Ok(()),
         }
@@ -209,7 +223,15 @@ impl Session<'_, '_> {
         let started = Instant::now();
         let elapsed_us = || i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
         let info = FlowInfo { id: key.0, name: flow.name.clone(), version: key.1 };
-        let scope = Scope { bot: &bot.info, flow: &info, contact: &self.desk.contact, now, elapsed_us: &elapsed_us };
+        let is_marketing = |name: &str, language: &str| bot.is_marketing(name, language);
+        let scope = Scope {
+            bot: &bot.info,
+            flow: &info,
+            contact: &self.desk.contact,
+            now,
+            is_marketing: &is_marketing,
+            elapsed_us: &elapsed_us,
+        };
         let limits = self.tools.limits;
         let sprint = match &flow.flow {
             Ok(compiled) => {
@@ -223,9 +245,48 @@ impl Session<'_, '_> {
         Ok(())
     }
 
+    /// The contact wants to get nothing more: nobody waits for an answer any longer.
+    fn stop(&mut self) {
+        let waits = |(e, _): &(NewExecution, bool)| e.execution.status == ExecutionStatus::WaitingInput;
+        while let Some(at) = self.executions.iter().position(waits) {
+            self.cancel(at, "the contact wrote a stop word");
+        }
+    }
+
     fn cancel(&mut self, at: usize, reason: &str) {
         let sprint = engine::cancel(self.executions[at].0.execution.clone(), reason, self.tools.now);
         self.take(at, sprint);
+    }
+
+    /// A message failed for good: the execution that said it hears of it if it still waits, and else its log tells; then
+    /// the triggers are asked.
+    fn message_failed(
+        &mut self,
+        failed: &FailedMessage,
+        execution: Option<ExecutionId>,
+        target: Option<usize>,
+        active: bool,
+    ) -> Result<(), Need> {
+        match (execution, target) {
+            (_, Some(at)) if !self.executions[at].0.execution.status.is_final() => {
+                self.advance(at, Cause::MessageFailed(failed.clone()))?;
+            }
+            (Some(id), target) => {
+                let mut step = failed_step(id, failed, self.tools.now);
+                match target {
+                    Some(at) => {
+                        let (ended, changed) = &mut self.executions[at];
+                        step.seq = ended.execution.steps;
+                        ended.execution.steps += 1;
+                        *changed = true;
+                        self.work.steps.push(step);
+                    }
+                    None => self.work.postscripts.push(step),
+                }
+            }
+            (None, _) => {}
+        }
+        if active { self.ask_about_failed(failed, execution.is_some()) } else { Ok(()) }
     }
 
     /// Books what an execution did. A refusal changes nothing: the request came too late.
@@ -250,7 +311,9 @@ impl Session<'_, '_> {
             duration_us: step.duration_us,
             at: now,
         }));
-        self.work.messages.extend(sprint.messages.into_iter().map(|message| (id, message)));
+        let turn = sprint.execution.turn;
+        self.work.messages.extend(sprint.messages.into_iter().map(|said| (id, turn, said)));
+        self.work.courtesies.extend(sprint.courtesy);
         if sprint.execution.status == ExecutionStatus::WaitingEffect {
             self.work.effect = sprint.execution.effect.clone().map(|effect| (id, effect));
         }
@@ -285,12 +348,28 @@ pub(crate) fn new_execution(
         message: None,
         depth: 0,
         steps: 0,
+        turn: 0,
         wake_at: None,
         effect: None,
         error: None,
         started_at: now,
         updated_at: now,
         completed_at: None,
+    }
+}
+
+/// What the log of an execution that has ended says of a message that failed afterwards.
+fn failed_step(execution: ExecutionId, failed: &FailedMessage, now: Time) -> StepRow {
+    let error = |field: &str| failed.error.get(field).cloned().unwrap_or_default();
+    StepRow {
+        execution_id: execution,
+        seq: 0,
+        node: failed.node,
+        r#type: engine::Step::FLOW.to_owned(),
+        event: EventType::MessageFailed.as_str().to_owned(),
+        detail: storage::Json(json!({ "message_id": failed.id, "code": error("code"), "title": error("title") })),
+        duration_us: 0,
+        at: now,
     }
 }
 
@@ -310,8 +389,8 @@ fn fail(execution: Execution, reason: &str, now: Time) -> Sprint {
         node: execution.current_node,
         kind: "flow".into(),
         event: "failed",
-        detail: serde_json::json!({ "reason": reason }),
+        detail: json!({ "reason": reason }),
         duration_us: 0,
     };
-    Sprint { execution, steps: vec![step], messages: Vec::new() }
+    Sprint { execution, steps: vec![step], messages: Vec::new(), courtesy: None }
 }

@@ -11,6 +11,7 @@
 
 mod cache;
 mod commit;
+mod courtesy;
 mod desk;
 mod effects;
 mod lanes;
@@ -31,7 +32,8 @@ use engine::Limits;
 use storage::Db;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use cache::Cache;
+pub(crate) use cache::{BotRuntime, Cache};
+pub(crate) use courtesy::Courtesies;
 pub(crate) use desk::new_execution;
 pub(crate) use effects::{Effects, Egress};
 pub(crate) use payload::Payload;
@@ -62,6 +64,7 @@ pub(crate) struct Runner {
     cache: Arc<Cache>,
     outbox: Arc<Outbox>,
     effects: Effects,
+    courtesies: Arc<Courtesies>,
     limits: Limits,
     lanes: Lanes,
     timekeeper: Timekeeper,
@@ -79,6 +82,7 @@ impl Runner {
         cache: Arc<Cache>,
         outbox: Arc<Outbox>,
         effects: Effects,
+        courtesies: Arc<Courtesies>,
         limits: Limits,
         changes: Changes,
         stop: CancellationToken,
@@ -90,6 +94,7 @@ impl Runner {
             cache,
             outbox,
             effects,
+            courtesies,
             limits,
             lanes: Lanes::default(),
             timekeeper: Timekeeper::default(),
@@ -126,6 +131,24 @@ impl Runner {
     /// Something was put into a mailbox that nobody owns: look for it.
     pub(crate) fn look(&self) {
         self.timekeeper.nudge();
+    }
+
+    /// What may have kept a bot from sending is mended.
+    pub(crate) fn mended(&self, bot: BotId) {
+        self.outbox.mended(bot);
+    }
+
+    /// Meta says that a number's throughput has changed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn throughput_changed(&self, number: &str) -> storage::Result<()> {
+        self.outbox.throughput_changed(number).await
+    }
+
+    /// A contact's mailbox was parked: its timers are looked up in the database from now on.
+    pub(crate) fn parked(&self, contact: ContactId) {
+        self.timekeeper.disown(contact);
     }
 
     /// Whether this host takes on more contacts.
@@ -188,6 +211,8 @@ impl Runner {
         let mut done = Vec::with_capacity(desks.len());
         for desk in desks {
             let work = self.work_desk(&desk).await?;
+            // Before the commit, so that it mostly comes before the answer; a batch that is run again does it again.
+            self.courtesies.show(&desk, &work.courtesies);
             done.push((desk, work));
         }
         commit::commit(self, batch, done, host, worker).await

@@ -1,6 +1,6 @@
 //! What a mailbox item says beside its message and its execution.
 
-use domain::{EventType, Time, TriggerId};
+use domain::{EventType, FailedMessage, Time, TriggerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storage::Item;
@@ -11,6 +11,9 @@ pub(crate) struct Payload {
     /// Of a message: whether it announces a new contact.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) new_contact: bool,
+    /// Of a message: whether it is a stop word, which only a trigger that names it gets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_stop: bool,
     /// Of an event: what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) event_type: Option<EventType>,
@@ -20,6 +23,9 @@ pub(crate) struct Payload {
     /// Of a schedule: when it was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) due_at: Option<Time>,
+    /// Of a failed message: which, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failed: Option<FailedMessage>,
 }
 
 impl Payload {

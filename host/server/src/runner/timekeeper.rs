@@ -71,6 +71,16 @@ impl Timekeeper {
         }
     }
 
+    /// A contact's mailbox does not stay with this host.
+    pub(super) fn disown(&self, contact: ContactId) {
+        let mut state = self.state();
+        if let Some(at) = state.owned_at.remove(&contact) {
+            state.owned.remove(&(at, contact));
+        }
+        drop(state);
+        self.nudge();
+    }
+
     fn take_due(&self, now: Time) -> Vec<ContactId> {
         let mut state = self.state();
         let later = state.owned.split_off(&(now, ContactId(i64::MAX)));

@@ -73,12 +73,20 @@ impl NumberInfo {
 
 /// Performs a request. `Ok` is the status and body of a success.
 pub(super) async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
+    read_within(request, ANSWER_BYTES_MAX).await
+}
+
+/// [`read`] with another bound on the answer.
+pub(super) async fn read_within(
+    request: reqwest::RequestBuilder,
+    bytes_max: usize,
+) -> Result<(u16, Vec<u8>), SendError> {
     let mut response = request.send().await.map_err(SendError::from_transport)?;
     let status = response.status();
     let mut bytes = Vec::new();
     let broken = loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() > ANSWER_BYTES_MAX => break Some("too long".to_owned()),
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > bytes_max => break Some("too long".to_owned()),
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => break None,
             Err(error) => break Some(reason(&error)),
@@ -94,14 +102,14 @@ pub(super) async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u
 }
 
 /// An answer that is no success.
-fn refusal(bytes: &[u8], http_status: u16) -> SendError {
+pub(super) fn refusal(bytes: &[u8], http_status: u16) -> SendError {
     if let Some(error) = GraphError::parse(bytes, http_status) {
         return SendError::Refused(error);
     }
     match http_status {
-        // The gateway gave up waiting for what is behind it, which may have acted all the same.
-        504 => SendError::Unknown("HTTP status 504 from a gateway".into()),
-        429 | 500.. => SendError::Unavailable { http_status },
+        // A gateway speaks for what is behind it, which may have acted all the same.
+        500.. => SendError::Unknown(format!("HTTP {http_status} without an error of Meta's own")),
+        429 => SendError::Unavailable { http_status },
         _ => SendError::Malformed { http_status, reason: "the answer is no error of the Graph API".into() },
     }
 }

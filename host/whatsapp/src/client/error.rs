@@ -15,7 +15,7 @@ pub enum SendError {
     /// risks a second message; a status webhook with our callback data resolves the doubt.
     #[error("no answer from Meta: {0}")]
     Unknown(String),
-    /// An HTTP 5xx or 429 without a Graph error, as gateways give. Counts as not accepted.
+    /// An HTTP 429 without a Graph error, as gateways give: not let through, so not accepted.
     #[error("Meta answered HTTP {http_status} without an error of its own")]
     Unavailable {
         /// The answer's HTTP status.
@@ -49,9 +49,8 @@ impl SendError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Refused(error) => error.verdict(),
-            Self::NotSent(_) | Self::Unavailable { http_status: 429 } => Verdict::new(BACKOFF, Scope::App),
-            Self::Unavailable { .. } => Verdict::new(BACKOFF, Scope::Message),
-            _ if self.may_have_been_sent() => Verdict::new(Retry::Later, Scope::Message),
+            Self::NotSent(_) | Self::Unavailable { .. } => Verdict::new(BACKOFF, Scope::App),
+            _ if self.may_have_been_sent() => Verdict::new(Retry::Later { hours: 1 }, Scope::Message),
             Self::Invalid(_) => Verdict {
                 problem: Some(crate::errors::Problem::CredentialsInvalid),
                 ..Verdict::new(Retry::AfterHuman, Scope::Bot)

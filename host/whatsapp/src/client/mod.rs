@@ -2,6 +2,8 @@
 
 mod answer;
 mod error;
+mod media;
+mod templates;
 
 use std::{
     fmt,
@@ -16,6 +18,8 @@ use crate::send;
 
 pub use answer::{Accepted, NumberInfo, Throughput};
 pub use error::{BuildError, SendError};
+pub use media::{Download, DownloadError, MediaInfo, Upload, sha256};
+pub use templates::TemplatePage;
 
 /// The most bytes of an answer that are read. Meta's are below a kilobyte.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -45,6 +49,8 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// For files that are elsewhere than at the base.
+    elsewhere: reqwest::Client,
     /// Base and version, without a slash at the end.
     root: Arc<str>,
 }
@@ -97,7 +103,8 @@ impl Client {
             .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| BuildError::Tls(error::reason(&error)))?;
-        Ok(Self { http, root: format!("{}/{version}", base.as_str().trim_end_matches('/')).into() })
+        let root = format!("{}/{version}", base.as_str().trim_end_matches('/')).into();
+        Ok(Self { elsewhere: http.clone(), http, root })
     }
 
     /// Sends one message; `body` as made by [`send::request`]. Tries once: there is no idempotency key at Meta, so

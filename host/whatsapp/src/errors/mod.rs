@@ -27,8 +27,11 @@ pub enum Retry {
         /// Give up after this many retries; `None` leaves it to the caller's patience.
         most: Option<u32>,
     },
-    /// In hours; sooner makes it worse.
-    Later,
+    /// In hours; sooner makes it worse. Each further pause is twice as long.
+    Later {
+        /// The first pause.
+        hours: u32,
+    },
     /// Only after a person fixed something at Meta or in the bot's settings.
     AfterHuman,
     /// Never: the same message would fail again.
@@ -112,6 +115,31 @@ pub fn classify(code: i64, subcode: Option<i64>, http_status: u16) -> Verdict {
     }
 }
 
+/// Whether what is wrong with the bot hits templates only: answers within the customer service window still arrive.
+pub fn hits_only_templates(code: i64) -> bool {
+    matches!(code, 131_042 | 131_048 | 131_064 | 134_011..=134_999)
+}
+
+/// The codes that are known, of each range the first.
+pub fn codes() -> Vec<i64> {
+    table::firsts(|_| true)
+}
+
+/// The codes for which a message waits until a person has mended something, each for its [`group`].
+pub fn codes_after_human() -> Vec<i64> {
+    table::firsts(|verdict| verdict.retry == Retry::AfterHuman)
+}
+
+/// The codes for which a message waits until its bot is well again, each for its [`group`].
+pub fn codes_of_bots() -> Vec<i64> {
+    table::firsts(|verdict| verdict.problem.is_some())
+}
+
+/// The code that stands for another one in a list of codes: the first of its range.
+pub fn group(code: i64) -> i64 {
+    table::find(code).map_or(code, |row| row.first)
+}
+
 /// A few words on what a code means, for people. `None` for codes we do not know.
 pub fn meaning(code: i64) -> Option<&'static str> {
     table::find(code).map(|row| row.meaning)
@@ -145,7 +173,8 @@ mod tests {
             (80007, None, 429, BACKOFF, Scope::Account),
             (130429, Some(2_494_055), 400, BACKOFF, Scope::Number),
             (131056, None, 400, BACKOFF, Scope::Contact),
-            (131048, None, 400, Retry::Later, Scope::Number),
+            (131048, None, 400, Retry::Later { hours: 1 }, Scope::Number),
+            (131049, None, 400, Retry::Later { hours: 24 }, Scope::Message),
             (131047, None, 400, Retry::Never, Scope::Contact),
             (100, None, 400, Retry::Never, Scope::Message),
             (100, Some(33), 400, Retry::AfterHuman, Scope::Number),

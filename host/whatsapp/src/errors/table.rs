@@ -2,13 +2,13 @@
 
 use super::{BACKOFF, FEW, Problem, Retry, Scope, Verdict};
 use Problem::{CredentialsInvalid, Misconfigured, Payment, Quality, Restricted, Unregistered};
-use Retry::{AfterHuman, Later, Never};
+use Retry::{AfterHuman, Never};
 use Scope::{Account, App, Bot, Contact, Message, Number};
 
 /// One code or range of codes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
-    first: i64,
+    pub(super) first: i64,
     last: i64,
     pub(super) meaning: &'static str,
     retry: Retry,
@@ -28,6 +28,11 @@ pub(super) fn find(code: i64) -> Option<&'static Row> {
     (code <= row.last).then_some(row)
 }
 
+/// The first codes of the rows with such a verdict.
+pub(super) fn firsts(fits: impl Fn(Verdict) -> bool) -> Vec<i64> {
+    TABLE.iter().filter(|row| fits(row.verdict())).map(|row| row.first).collect()
+}
+
 const fn row(code: i64, meaning: &'static str, retry: Retry, scope: Scope) -> Row {
     Row { first: code, last: code, meaning, retry, scope, problem: None }
 }
@@ -43,6 +48,12 @@ const fn ill(row: Row, problem: Problem) -> Row {
 /// Retried once: converting or fetching media may go well the second time.
 const ONCE: Retry = Retry::Backoff { most: Some(1) };
 
+/// What ends by itself within hours.
+const LATER: Retry = Retry::Later { hours: 1 };
+
+/// Meta's limit of marketing templates per person: not before a day has passed (Meta, error codes).
+const TOMORROW: Retry = Retry::Later { hours: 24 };
+
 static TABLE: [Row; 69] = [
     ill(row(0, "the token cannot be authenticated", AfterHuman, Bot), CredentialsInvalid),
     row(1, "unknown or invalid request, or a hiccup of Meta", FEW, Message),
@@ -56,7 +67,7 @@ static TABLE: [Row; 69] = [
     ill(row(104, "an access token is missing", AfterHuman, Bot), CredentialsInvalid),
     ill(row(190, "the token has expired or was revoked", AfterHuman, Bot), CredentialsInvalid),
     ill(range(200, 299, "a permission is missing", AfterHuman, Bot), Misconfigured),
-    ill(row(368, "the account is temporarily blocked for breaking policy", Later, Account), Restricted),
+    ill(row(368, "the account is temporarily blocked for breaking policy", LATER, Account), Restricted),
     row(613, "too many calls", BACKOFF, App),
     ill(row(803, "the object does not exist", AfterHuman, Number), Misconfigured),
     row(80007, "the WhatsApp Business Account reached its call limit", BACKOFF, Account),
@@ -77,8 +88,8 @@ static TABLE: [Row; 69] = [
     ill(row(131_042, "there is a problem with the payment method", AfterHuman, Account), Payment),
     ill(row(131_045, "the number's registration is faulty", AfterHuman, Number), Unregistered),
     row(131_047, "more than 24 hours since the person last wrote: only templates are allowed", Never, Contact),
-    ill(row(131_048, "too many of the number's messages were blocked or reported", Later, Number), Quality),
-    row(131_049, "Meta limits how many marketing templates this person gets", Later, Message),
+    ill(row(131_048, "too many of the number's messages were blocked or reported", LATER, Number), Quality),
+    row(131_049, "Meta limits how many marketing templates this person gets", TOMORROW, Message),
     row(131_050, "the person does not want marketing messages from this business", Never, Message),
     row(131_051, "the message type is not supported", Never, Message),
     row(131_052, "the person's media cannot be downloaded", Never, Message),
@@ -88,23 +99,23 @@ static TABLE: [Row; 69] = [
     row(131_057, "the number is in maintenance", BACKOFF, Number),
     row(131_062, "this kind of message needs a phone number", Never, Message),
     row(131_063, "marketing templates are switched off for this API", AfterHuman, Message),
-    ill(row(131_064, "the messaging limit after violations was reached", Later, Account), Restricted),
+    ill(row(131_064, "the messaging limit after violations was reached", LATER, Account), Restricted),
     row(132_000, "the number of template parameters is wrong", Never, Message),
-    row(132_001, "the template does not exist in this language or is not approved", AfterHuman, Message),
+    row(132_001, "the template does not exist in this language or is not approved", Never, Message),
     row(132_005, "the filled-in template is too long", Never, Message),
-    row(132_007, "the template breaks policy", AfterHuman, Message),
+    row(132_007, "the template breaks policy", Never, Message),
     row(132_008, "template parameters have wrong values", Never, Message),
     row(132_012, "template parameters have a wrong format", Never, Message),
-    row(132_015, "the template is paused", Later, Message),
+    row(132_015, "the template is paused", LATER, Message),
     row(132_016, "the template is disabled for good", Never, Message),
     row(132_018, "template parameters break the format rules", Never, Message),
     row(132_068, "the WhatsApp Flow is blocked", AfterHuman, Message),
-    row(132_069, "the WhatsApp Flow is throttled", Later, Message),
+    row(132_069, "the WhatsApp Flow is throttled", LATER, Message),
     ill(row(133_000, "an earlier deregistration is incomplete", AfterHuman, Number), Unregistered),
     row(133_004, "the registration server is temporarily down", BACKOFF, Number),
     ill(range(133_005, 133_010, "the number must be registered", AfterHuman, Number), Unregistered),
     row(133_015, "the number was deleted a moment ago", BACKOFF, Number),
-    row(133_016, "the number was registered and deregistered too often", Later, Number),
+    row(133_016, "the number was registered and deregistered too often", LATER, Number),
     ill(row(134_011, "the payment terms are not accepted", AfterHuman, Account), Payment),
     ill(range(134_012, 134_999, "the Marketing Messages API is not set up", AfterHuman, Account), Misconfigured),
     row(135_000, "something in the message is wrong, often a template parameter", Never, Message),

@@ -1,6 +1,6 @@
 //! A JSON object read one field at a time, so that a field of an unexpected type costs that field only.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::{Value, value::RawValue};
 
@@ -39,10 +39,10 @@ impl<'a> Fields<'a> {
         self.raw(name).map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()).map_err(|_| ()))
     }
 
-    /// A field parsed whatever it is. `None` also for what JSON allows and we cannot hold: numbers beyond a float,
-    /// nesting beyond the parser's depth.
+    /// A field parsed whatever it is; integers that only a float could hold become texts, because they are ids. `None`
+    /// also for what JSON allows and we cannot hold: numbers beyond a float, nesting beyond the parser's depth.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
-        self.raw(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
+        self.raw(name).and_then(|raw| serde_json::from_str(&with_long_ids_quoted(raw.get())).ok())
     }
 
     /// All fields but the named ones, parsed; those that cannot be held are left out.
@@ -52,6 +52,53 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Puts integers beyond 64 bits into quotes.
+fn with_long_ids_quoted(json: &str) -> Cow<'_, str> {
+    let mut quoted = String::new();
+    let mut copied = 0;
+    for (start, end) in numbers(json) {
+        let number = &json[start..end];
+        let is_integer = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        if is_integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+            quoted.push_str(&json[copied..start]);
+            quoted.push('"');
+            quoted.push_str(number);
+            quoted.push('"');
+            copied = end;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    quoted.push_str(&json[copied..]);
+    Cow::Owned(quoted)
+}
+
+/// Where the numbers outside of texts begin and end.
+fn numbers(json: &str) -> impl Iterator<Item = (usize, usize)> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    let mut is_inside = false;
+    std::iter::from_fn(move || {
+        while let Some(&byte) = bytes.get(at) {
+            match byte {
+                b'\\' if is_inside => at += 1,
+                b'"' => is_inside = !is_inside,
+                b'-' | b'0'..=b'9' if !is_inside => {
+                    let start = at;
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    let length = rest.iter().position(|b| !matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+                    at += length.unwrap_or(rest.len());
+                    return Some((start, at));
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    })
+}
+
 /// A text, or an integer's digits.
 fn text(raw: &RawValue) -> Option<String> {
     let json = raw.get();
@@ -59,5 +106,30 @@ fn text(raw: &RawValue) -> Option<String> {
         b'"' => serde_json::from_str(json).ok(),
         b'0'..=b'9' | b'-' => Some(json.to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_integers_that_nothing_exact_holds_become_texts() {
+        for (before, after) in [
+            (
+                r#"{"id":12345678901234567890123,"n":9007199254740993}"#,
+                r#"{"id":"12345678901234567890123","n":9007199254740993}"#,
+            ),
+            ("[18446744073709551615,18446744073709551616]", r#"[18446744073709551615,"18446744073709551616"]"#),
+            ("-99999999999999999999", r#""-99999999999999999999""#),
+            (
+                r#"["12345678901234567890123","\"12345678901234567890123"]"#,
+                r#"["12345678901234567890123","\"12345678901234567890123"]"#,
+            ),
+            ("[1.5,1e300,-7,12345678901234567890123.5]", "[1.5,1e300,-7,12345678901234567890123.5]"),
+        ] {
+            assert_eq!(with_long_ids_quoted(before), after);
+        }
+        assert!(matches!(with_long_ids_quoted(r#"{"a":[1,"2"]}"#), Cow::Borrowed(_)));
     }
 }

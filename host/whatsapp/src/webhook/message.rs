@@ -4,8 +4,12 @@ use domain::Time;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
+    change::{self, Change},
+    errors,
     fields::Fields,
+    odd::OddKind,
     people::{self, People},
+    repair,
     time::timestamp,
 };
 
@@ -35,24 +39,35 @@ pub struct Inbound {
     /// Id of the chosen button or list row, or payload of a template's quick reply.
     pub reply_id: Option<String>,
     /// The object (for `contacts` the array) named like the type, as Meta names its fields. A flow's answer has the
-    /// parsed form of `response_json` beside it as `response`, when it parses. An `unsupported` one holds everything
-    /// but the envelope.
+    /// parsed form of `response_json` beside it as `response`, or its text when it does not parse. An `unsupported`
+    /// one holds everything but the envelope.
     pub content: Value,
-    /// The message this one answers or quotes.
+    /// The message this one answers or quotes, or the one that it changes.
     pub context_wamid: Option<String>,
-    /// Whether it was forwarded.
-    pub forwarded: bool,
+    /// What Meta tells of where it comes from, as received: `id` and `from` of the message it answers, `forwarded`,
+    /// `frequently_forwarded`, `referred_product`.
+    pub context: Option<Value>,
     /// The advertisement that led here (`source_url`, `ctwa_clid`, …), on the first message after a click.
     pub referral: Option<Value>,
-    /// Meta's errors about this message, e.g. media that cannot be downloaded (131052).
-    pub errors: Option<Value>,
+    /// Meta's first error about this message, `{code, title, details}` as far as given: e.g. media that cannot be
+    /// downloaded (131052).
+    pub error: Option<Value>,
     /// The group it was written in. A bot for one contact does not answer there.
     pub group_id: Option<String>,
     /// Whether a flow may start or go on because of it. Not for reactions, edits, deletions, system notices, group
     /// messages, echoes of our own number, and senders without an address.
     pub starts_flow: bool,
+    /// What it changes, if it only says something about an earlier message or about its sender.
+    pub change: Option<Change>,
     /// The message's JSON as received, apart from what [`super::parse`] replaces.
     pub raw: String,
+}
+
+impl Inbound {
+    /// Whether it brings a file.
+    pub fn is_media(&self) -> bool {
+        matches!(self.kind.as_str(), "image" | "video" | "audio" | "document" | "sticker")
+    }
 }
 
 /// The types whose object is kept under their own name.
@@ -78,8 +93,8 @@ const KNOWN: [&str; 15] = [
 const ENVELOPE: [&str; 9] =
     ["from", "from_user_id", "from_parent_user_id", "id", "timestamp", "context", "referral", "identity", "group_id"];
 
-/// Called with a pointer below the message and a reason.
-type Report<'a> = &'a mut dyn FnMut(&'static str, &'static str);
+/// Called with a pointer below the message and what is odd there.
+type Report<'a> = &'a mut dyn FnMut(&'static str, OddKind);
 
 /// Reads one message. `None`, with a report, when it has no id or no type: without them it can be neither kept apart
 /// from its redelivery nor understood.
@@ -91,27 +106,25 @@ pub(super) fn read(
     odd: Report<'_>,
 ) -> Option<Inbound> {
     let Some(fields) = Fields::of(raw) else {
-        odd("", "not an object");
+        odd("", OddKind::NotAnObject);
         return None;
     };
     let Some(wamid) = fields.filled("id") else {
-        odd("/id", "missing or not a text");
+        odd("/id", OddKind::NotAText);
         return None;
     };
     let Some(word) = fields.filled("type") else {
-        odd("/type", "missing or not a text");
+        odd("/type", OddKind::NotAText);
         return None;
     };
-    let sender = sender(&fields, people);
     let (kind, content) = content(&fields, &word, odd);
+    let change = change::read(&fields, &kind);
+    let sender = sender(&fields, people, change.as_ref());
     let (text, reply_id) = said(&kind, &content);
-    let context = fields.object("context");
-    let context = |name| context.as_ref().and_then(|c| c.raw(name));
-    let is_true = |name| context(name).is_some_and(|raw| raw.get() == "true");
     let group_id = fields.filled("group_id");
 
-    if sender.phone.is_none() && sender.bsuid.is_none() && kind != "system" {
-        odd("/from", "no usable sender");
+    if sender.phone.is_none() && sender.bsuid.is_none() {
+        odd("/from", OddKind::NoSender);
     }
     let is_echo = sender.phone.is_some() && sender.phone == own_number.and_then(people::digits);
     let starts_flow = (sender.phone.is_some() || sender.bsuid.is_some())
@@ -129,26 +142,45 @@ pub(super) fn read(
         text,
         reply_id,
         content,
-        context_wamid: context("id").and_then(|raw| serde_json::from_str(raw.get()).ok()),
-        forwarded: is_true("forwarded") || is_true("frequently_forwarded"),
+        context_wamid: concerned(change.as_ref())
+            .or_else(|| fields.object("context").and_then(|context| context.filled("id"))),
+        context: fields.value("context").filter(Value::is_object),
         referral: fields.value("referral").filter(Value::is_object),
-        errors: fields.value("errors"),
+        error: errors::first(&fields),
         group_id,
         starts_flow,
+        change,
         raw: raw.get().to_owned(),
     })
 }
 
-/// The sender by their own fields, completed from the contacts.
-fn sender(fields: &Fields<'_>, people: &People) -> people::Person {
+/// The sender by their own fields, completed from the contacts. A notice of a change tells it in its own way.
+fn sender(fields: &Fields<'_>, people: &People, change: Option<&Change>) -> people::Person {
     let from = fields.text("from");
     let phone = from.as_deref().and_then(people::digits);
     let bsuid = fields.text("from_user_id").or(from).and_then(|id| people::bsuid(&id));
-    people.complete(phone, bsuid)
+    match change {
+        Some(Change::Number { .. }) => {
+            let phone = phone.or_else(|| fields.object("system").and_then(|notice| change::former_number(&notice)));
+            people.complete(phone, bsuid)
+        }
+        Some(Change::UserId { previous, current }) if bsuid.is_none() => {
+            people.complete(phone, previous.as_ref().or(Some(current)).cloned())
+        }
+        _ => people.complete(phone, bsuid),
+    }
+}
+
+/// The message that a change is about.
+fn concerned(change: Option<&Change>) -> Option<String> {
+    match change? {
+        Change::Reaction { wamid, .. } | Change::Edit { wamid, .. } | Change::Revoke { wamid } => Some(wamid.clone()),
+        Change::Number { .. } | Change::UserId { .. } => None,
+    }
 }
 
 /// The type as flows know it, and what is named like it.
-fn content(fields: &Fields<'_>, word: &str, odd: Report<'_>) -> (String, Value) {
+pub(super) fn content(fields: &Fields<'_>, word: &str, odd: Report<'_>) -> (String, Value) {
     if word == "voice" {
         // An older name of a recorded audio.
         let mut content = fields.value("voice").unwrap_or_else(|| json!({}));
@@ -165,7 +197,7 @@ fn content(fields: &Fields<'_>, word: &str, odd: Report<'_>) -> (String, Value) 
         // How Meta shapes these two is not settled, so they need no object of their own.
         None if matches!(word, "edit" | "revoke") => fields.rest(&ENVELOPE),
         _ => {
-            odd("", "its content is missing or unreadable");
+            odd("", OddKind::NoContent);
             json!({})
         }
     };
@@ -173,32 +205,23 @@ fn content(fields: &Fields<'_>, word: &str, odd: Report<'_>) -> (String, Value) 
     (word.to_owned(), content)
 }
 
-/// A flow's answer is JSON inside a text: puts the parsed form beside it. Some arrive broken; those keep the text.
+/// A flow's answer is JSON inside a text: puts the parsed form beside it as `response`, or, for one that arrives broken,
+/// the text itself, so that flows find the answer in one place.
 fn with_flow_response(mut content: Value) -> Value {
     let text = content.pointer("/nfm_reply/response_json").and_then(Value::as_str);
-    if let Some(Ok(response)) = text.map(serde_json::from_str::<Value>)
-        && let Some(reply) = content.get_mut("nfm_reply").and_then(Value::as_object_mut)
-    {
-        // The inner text has escapes of its own, which the repair of the outer one could not see.
-        reply.insert("response".into(), without_nul(response));
+    // The inner text has escapes of its own, which the repair of the outer one could not see.
+    let response = text.map(|text| {
+        let parsed = serde_json::from_str::<Value>(&repair::repair(text.as_bytes()));
+        parsed.unwrap_or_else(|_| Value::from(text))
+    });
+    if let (Some(response), Some(reply)) = (response, content.get_mut("nfm_reply").and_then(Value::as_object_mut)) {
+        reply.insert("response".into(), response);
     }
     content
 }
 
-/// Replaces NULs in every text of a value.
-fn without_nul(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
-        Value::Array(items) => items.into_iter().map(without_nul).collect(),
-        Value::Object(map) => {
-            map.into_iter().map(|(key, value)| (key.replace('\0', "\u{fffd}"), without_nul(value))).collect()
-        }
-        other => other,
-    }
-}
-
 /// What was said in words, and the id of what was chosen.
-fn said(kind: &str, content: &Value) -> (Option<String>, Option<String>) {
+pub(super) fn said(kind: &str, content: &Value) -> (Option<String>, Option<String>) {
     let (text, id) = match kind {
         "text" => ("/body", ""),
         "image" | "video" | "document" => ("/caption", ""),

@@ -4,8 +4,12 @@
 //! 200. So nothing in it may make the rest unreadable: each piece is parsed alone, and a piece that cannot be read
 //! is reported as [`Odd`] while its siblings go through.
 
+mod account;
+mod change;
+mod errors;
 mod fields;
 mod message;
+mod odd;
 mod people;
 mod repair;
 mod status;
@@ -16,7 +20,10 @@ use fields::Fields;
 use people::People;
 use serde_json::value::RawValue;
 
+pub use account::{AccountEvent, AccountUpdate, TemplateRef, UserIdChange};
+pub use change::Change;
 pub use message::Inbound;
+pub use odd::{Odd, OddKind};
 pub use status::Status;
 
 /// The `object` of every WhatsApp webhook.
@@ -29,15 +36,6 @@ pub struct Batch {
     pub updates: Vec<Update>,
     /// What could not be used, for a log line and a counter each.
     pub odd: Vec<Odd>,
-}
-
-/// A piece of a payload that was not as documented.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Odd {
-    /// JSON pointer into the payload.
-    pub at: String,
-    /// One of a few fixed phrases without anything personal, fit for a counter's label.
-    pub reason: &'static str,
 }
 
 /// One thing that happened.
@@ -60,19 +58,22 @@ pub enum UpdateKind {
     Message(Box<Inbound>),
     /// A message of ours got further, or failed.
     Status(Box<Status>),
-    /// Errors that belong to no message or status (`value.errors`).
-    Errors {
-        /// The array as received, as JSON text.
-        value: String,
-    },
-    /// Any other field of the webhook: template reviews, number quality, account restrictions, preferences, echoes
-    /// of the business's own phone, and whatever Meta adds.
-    Account {
-        /// Name of the webhook field, e.g. `message_template_status_update`.
-        field: String,
-        /// Its value as received, as JSON text, because ids in it may be numbers beyond 2^53.
-        value: String,
-    },
+    /// The business wrote with its own phone (`smb_message_echoes`). No bot answers that.
+    Echo(Box<Echo>),
+    /// Anything else: template reviews, number quality, account restrictions, preferences, errors that belong to no
+    /// message or status (field `errors`), and whatever Meta adds.
+    Account(Box<AccountEvent>),
+}
+
+/// A message that the business sent from its own phone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Echo {
+    /// Recipient's phone in digits.
+    pub to: Option<String>,
+    /// Recipient's business-scoped user id.
+    pub to_bsuid: Option<String>,
+    /// The message; its sender is the business.
+    pub message: Inbound,
 }
 
 /// Why a body is no webhook at all. Worth a 400: Meta never sends such a body, and repeating it will not help.
@@ -101,6 +102,12 @@ struct Walk {
     batch: Batch,
 }
 
+/// The field of echoes, and the list in it.
+const ECHOES: (&str, &str) = ("smb_message_echoes", "message_echoes");
+
+/// Meta's code for media that could not be fetched.
+const MEDIA_LOST_CODE: i64 = 131_052;
+
 /// What the updates of one change have in common.
 struct Number {
     phone_number_id: Option<String>,
@@ -109,8 +116,8 @@ struct Number {
 }
 
 impl Walk {
-    fn odd(&mut self, at: impl Into<String>, reason: &'static str) {
-        self.batch.odd.push(Odd { at: at.into(), reason });
+    fn odd(&mut self, at: impl Into<String>, kind: OddKind) {
+        self.batch.odd.push(Odd { at: at.into(), kind });
     }
 
     fn push(&mut self, number: &Number, kind: UpdateKind) {
@@ -125,34 +132,35 @@ impl Walk {
     /// The elements of an array; one that is no array is reported and has none.
     fn list<'a>(&mut self, fields: &Fields<'a>, name: &'static str, at: &str) -> Vec<&'a RawValue> {
         fields.list(name).unwrap_or_else(|()| {
-            self.odd(format!("{at}/{name}"), "not an array");
+            self.odd(format!("{at}/{name}"), OddKind::NotAnArray);
             Vec::new()
         })
     }
 
     fn root(&mut self, raw: &RawValue) {
-        let Some(root) = Fields::of(raw) else { return self.odd("", "not an object") };
+        let Some(root) = Fields::of(raw) else { return self.odd("", OddKind::NotAnObject) };
         if root.text("object").as_deref() != Some(OBJECT) {
-            self.odd("/object", "not a WhatsApp object");
+            self.odd("/object", OddKind::NotWhatsApp);
         }
         if root.raw("entry").is_none() {
-            self.odd("/entry", "missing");
+            self.odd("/entry", OddKind::Missing);
         }
         for (index, raw) in self.list(&root, "entry", "").into_iter().enumerate() {
             let at = format!("/entry/{index}");
             let Some(entry) = Fields::of(raw) else {
-                self.odd(at, "not an object");
+                self.odd(at, OddKind::NotAnObject);
                 continue;
             };
             for (index, raw) in self.list(&entry, "changes", &at).into_iter().enumerate() {
-                self.change(raw, entry.filled("id"), &format!("{at}/changes/{index}"));
+                let sent_at = time::field(&entry, "time", self.received_at);
+                self.change(raw, entry.filled("id"), sent_at, &format!("{at}/changes/{index}"));
             }
         }
     }
 
-    fn change(&mut self, raw: &RawValue, waba_id: Option<String>, at: &str) {
-        let Some(change) = Fields::of(raw) else { return self.odd(at, "not an object") };
-        let Some(raw_value) = change.raw("value") else { return self.odd(format!("{at}/value"), "missing") };
+    fn change(&mut self, raw: &RawValue, waba_id: Option<String>, sent_at: Option<Time>, at: &str) {
+        let Some(change) = Fields::of(raw) else { return self.odd(at, OddKind::NotAnObject) };
+        let Some(raw_value) = change.raw("value") else { return self.odd(format!("{at}/value"), OddKind::Missing) };
         let value = Fields::of(raw_value);
         let metadata = value.as_ref().and_then(|v| v.object("metadata"));
         let metadata = |name| metadata.as_ref().and_then(|m| m.filled(name));
@@ -163,49 +171,101 @@ impl Walk {
         };
         let field = change.filled("field").filter(|name| !name.starts_with(|c: char| c.is_ascii_digit() || c == '-'));
         match (field, value) {
-            (Some(field), Some(value)) if field == "messages" => self.messages(&value, &number, at),
-            (Some(field), None) if field == "messages" => self.odd(format!("{at}/value"), "not an object"),
-            (Some(field), _) => {
-                self.push(&number, UpdateKind::Account { field, value: raw_value.get().to_owned() });
-            }
+            (Some(field), Some(value)) if field == "messages" => self.messages(&value, &number, sent_at, at),
+            (Some(field), None) if field == "messages" => self.odd(format!("{at}/value"), OddKind::NotAnObject),
+            (Some(field), Some(value)) if field == ECHOES.0 => self.echoes(&value, &number, at),
+            (Some(field), value) => self.account(field, raw_value, value.as_ref(), &number, sent_at, at),
             // Better a message through a change without a readable name than a message lost.
             (None, Some(value)) if value.raw("messages").is_some() || value.raw("statuses").is_some() => {
-                self.odd(format!("{at}/field"), "missing or not a text");
-                self.messages(&value, &number, at);
+                self.odd(format!("{at}/field"), OddKind::NotAText);
+                self.messages(&value, &number, sent_at, at);
             }
-            (None, _) => self.odd(format!("{at}/field"), "missing or not a text"),
+            (None, _) => self.odd(format!("{at}/field"), OddKind::NotAText),
         }
     }
 
-    fn messages(&mut self, value: &Fields<'_>, number: &Number, at: &str) {
+    fn account(
+        &mut self,
+        field: String,
+        raw: &RawValue,
+        value: Option<&Fields<'_>>,
+        number: &Number,
+        sent_at: Option<Time>,
+        at: &str,
+    ) {
+        let mut odd = Vec::new();
+        let mut report = |below: String, kind| odd.push(Odd { at: format!("{at}/value{below}"), kind });
+        let updates =
+            value.map(|value| account::read(&field, value, self.received_at, &mut report)).unwrap_or_default();
+        self.batch.odd.append(&mut odd);
+        let event = AccountEvent { field, value: raw.get().to_owned(), sent_at, updates };
+        self.push(number, UpdateKind::Account(Box::new(event)));
+    }
+
+    fn echoes(&mut self, value: &Fields<'_>, number: &Number, at: &str) {
+        let at = format!("{at}/value");
+        let people = People::of(&self.list(value, "contacts", &at));
+        for (index, raw) in self.list(value, ECHOES.1, &at).into_iter().enumerate() {
+            let Some(message) = self.message(raw, &people, number, &format!("{at}/{}/{index}", ECHOES.1)) else {
+                continue;
+            };
+            let to = Fields::of(raw).map(|fields| (fields.text("to"), fields.text("to_user_id")));
+            let (to, to_bsuid) = to.unwrap_or_default();
+            let person = people
+                .complete(to.as_deref().and_then(people::digits), to_bsuid.or(to).as_deref().and_then(people::bsuid));
+            let message = Inbound { starts_flow: false, ..message };
+            let echo = Echo { to: person.phone, to_bsuid: person.bsuid, message };
+            self.push(number, UpdateKind::Echo(Box::new(echo)));
+        }
+    }
+
+    /// Reads one message and reports what is odd about it.
+    fn message(&mut self, raw: &RawValue, people: &People, number: &Number, at: &str) -> Option<Inbound> {
+        let mut odd = Vec::new();
+        let own = number.display_phone_number.as_deref();
+        let read = message::read(raw, people, own, self.received_at, &mut |below, kind| {
+            odd.push(Odd { at: format!("{at}{below}"), kind });
+        });
+        self.batch.odd.append(&mut odd);
+        read
+    }
+
+    fn messages(&mut self, value: &Fields<'_>, number: &Number, sent_at: Option<Time>, at: &str) {
         let at = format!("{at}/value");
         if number.phone_number_id.is_none() {
-            self.odd(format!("{at}/metadata/phone_number_id"), "missing");
+            self.odd(format!("{at}/metadata/phone_number_id"), OddKind::NoNumber);
         }
         let contacts = self.list(value, "contacts", &at);
         let people = People::of(&contacts);
+        // Told beside the message, sometimes.
+        let is_media_lost = errors::has(value, MEDIA_LOST_CODE);
         for (index, raw) in self.list(value, "messages", &at).into_iter().enumerate() {
-            let mut odd = Vec::new();
-            let own = number.display_phone_number.as_deref();
-            let read = message::read(raw, &people, own, self.received_at, &mut |below, reason| {
-                odd.push(Odd { at: format!("{at}/messages/{index}{below}"), reason });
-            });
-            self.batch.odd.append(&mut odd);
-            if let Some(inbound) = read {
-                self.push(number, UpdateKind::Message(Box::new(inbound)));
+            let Some(mut inbound) = self.message(raw, &people, number, &format!("{at}/messages/{index}")) else {
+                continue;
+            };
+            if is_media_lost && inbound.is_media() && inbound.error.is_none() {
+                inbound.error = errors::first(value);
             }
+            self.push(number, UpdateKind::Message(Box::new(inbound)));
         }
         for (index, raw) in self.list(value, "statuses", &at).into_iter().enumerate() {
             match status::read(raw, &people, self.received_at) {
-                Ok(status) => self.push(number, UpdateKind::Status(Box::new(status))),
-                Err((below, reason)) => self.odd(format!("{at}/statuses/{index}{below}"), reason),
+                Ok(status) => {
+                    if status.status.is_none() {
+                        self.odd(format!("{at}/statuses/{index}/status"), OddKind::UnknownStatus);
+                    }
+                    self.push(number, UpdateKind::Status(Box::new(status)));
+                }
+                Err((below, kind)) => self.odd(format!("{at}/statuses/{index}{below}"), kind),
             }
         }
         if let Some(errors) = value.raw("errors") {
-            self.push(number, UpdateKind::Errors { value: errors.get().to_owned() });
+            let value = errors.get().to_owned();
+            let event = AccountEvent { field: "errors".into(), value, sent_at, updates: Vec::new() };
+            self.push(number, UpdateKind::Account(Box::new(event)));
         }
         if ["messages", "statuses", "errors"].iter().all(|name| value.raw(name).is_none()) {
-            self.odd(at, "holds neither messages nor statuses");
+            self.odd(at, OddKind::Empty);
         }
     }
 }

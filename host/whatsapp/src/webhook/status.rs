@@ -1,10 +1,12 @@
 //! One entry of `value.statuses`: how far a message of ours got.
 
 use domain::{DeliveryStatus, Time};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 
 use super::{
+    errors,
     fields::Fields,
+    odd::OddKind,
     people::{self, People},
     time::timestamp,
 };
@@ -34,11 +36,11 @@ pub struct Status {
     pub raw: String,
 }
 
-/// Reads one status, or says what is missing: a pointer below it and a reason.
-pub(super) fn read(raw: &RawValue, people: &People, received_at: Time) -> Result<Status, (&'static str, &'static str)> {
-    let fields = Fields::of(raw).ok_or(("", "not an object"))?;
-    let wamid = fields.filled("id").ok_or(("/id", "missing or not a text"))?;
-    let status_word = fields.filled("status").ok_or(("/status", "missing or not a text"))?;
+/// Reads one status, or says what is missing: a pointer below it and what is odd.
+pub(super) fn read(raw: &RawValue, people: &People, received_at: Time) -> Result<Status, (&'static str, OddKind)> {
+    let fields = Fields::of(raw).ok_or(("", OddKind::NotAnObject))?;
+    let wamid = fields.filled("id").ok_or(("/id", OddKind::NotAText))?;
+    let status_word = fields.filled("status").ok_or(("/status", OddKind::NotAText))?;
     let is_group = fields.text("recipient_type").as_deref() == Some("group");
     let recipient = fields.filled("recipient_id");
     let phone = recipient.as_deref().filter(|_| !is_group).and_then(people::digits);
@@ -55,7 +57,7 @@ pub(super) fn read(raw: &RawValue, people: &People, received_at: Time) -> Result
             .filled("recipient_participant_id")
             .or_else(|| fields.filled("recipient_participant_user_id")),
         callback_data: fields.filled("biz_opaque_callback_data"),
-        error: fields.list("errors").ok().and_then(|errors| error(&Fields::of(errors.first()?)?)),
+        error: errors::first(&fields),
         raw: raw.get().to_owned(),
     })
 }
@@ -64,19 +66,4 @@ pub(super) fn read(raw: &RawValue, people: &People, received_at: Time) -> Result
 fn reported(word: &str) -> Option<DeliveryStatus> {
     DeliveryStatus::parse(word)
         .filter(|status| !matches!(status, DeliveryStatus::Queued | DeliveryStatus::Sending | DeliveryStatus::Accepted))
-}
-
-/// An error object in our short form.
-fn error(fields: &Fields<'_>) -> Option<Value> {
-    let data = fields.object("error_data");
-    let mut short = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            short.insert(name.into(), value);
-        }
-    };
-    put("code", fields.text("code").and_then(|code| code.parse::<i64>().ok()).map(Value::from));
-    put("title", fields.filled("title").or_else(|| fields.filled("message")).map(Value::from));
-    put("details", data.and_then(|d| d.filled("details")).map(Value::from));
-    (!short.is_empty()).then_some(Value::Object(short))
 }

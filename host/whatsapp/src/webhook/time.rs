@@ -17,11 +17,15 @@ const AHEAD: Duration = Duration::from_hours(24);
 
 /// The field `timestamp`, or `received_at` when it is missing, unreadable or absurd.
 pub(super) fn timestamp(fields: &Fields<'_>, received_at: Time) -> Time {
+    field(fields, "timestamp", received_at).unwrap_or(received_at)
+}
+
+/// A field that holds a timestamp; `None` when it is missing, unreadable or absurd.
+pub(super) fn field(fields: &Fields<'_>, name: &str, received_at: Time) -> Option<Time> {
     fields
-        .text("timestamp")
+        .text(name)
         .and_then(|text| instant(&text))
         .filter(|&at| at.timestamp() >= EARLIEST_SECONDS && at <= received_at + AHEAD)
-        .unwrap_or(received_at)
 }
 
 /// Reads seconds or milliseconds since 1970; a fraction is cut off.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{EffectOutcome, Execution, HttpReply, JsonMap, Time};
+use domain::{EffectOutcome, Execution, FailedMessage, HttpReply, JsonMap, Time};
 use engine::{Cause, Flow, Sprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ struct Case {
     state: JsonMap,
     message: Option<Value>,
     #[serde(default)]
+    marketing: Vec<String>,
+    #[serde(default)]
     limits: BTreeMap<String, u32>,
     #[serde(default)]
     turns: Vec<Turn>,
@@ -49,6 +51,10 @@ struct Turn {
     node: Option<i64>,
     wake_at: Option<Time>,
     effect: Option<Value>,
+    /// What is shown of the message: `read` or `typing`; `nothing` unless said.
+    courtesy: Option<String>,
+    /// What goes out instead of each message when Meta finds the window closed.
+    fallbacks: Option<Vec<Value>>,
     error: Option<String>,
     refused: Option<String>,
 }
@@ -63,6 +69,8 @@ enum When {
     Input(Value),
     Reply(Value),
     Unreachable(String),
+    /// A message that the node said in a turn has failed for good.
+    MessageFailed(FailedMessage),
 }
 
 #[derive(Deserialize)]
@@ -94,6 +102,7 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
     let mut bot = serde_json::to_value(&world.bot).unwrap();
     bot.as_object_mut().unwrap().extend(case.bot);
     world.bot = serde_json::from_value(bot).unwrap();
+    world.marketing = case.marketing;
     for (name, value) in case.limits {
         limit(&mut world, &name, value)?;
     }
@@ -142,6 +151,7 @@ fn take(world: &World, flow: &Flow, execution: Execution, turn: &Turn) -> Result
             let outcome = EffectOutcome::Unreachable { reason: reason.clone(), attempts: 3 };
             world.advance(flow, execution, Cause::Effect(outcome))
         }
+        When::MessageFailed(failed) => world.advance(flow, execution, Cause::MessageFailed(failed.clone())),
         When::Cancel => engine::cancel(execution, "by a person", world.now),
     };
     match (result, &turn.refused) {
@@ -168,12 +178,21 @@ fn compare(sprint: &Sprint, turn: &Turn) -> Result<(), String> {
     let says: Vec<Value> = sprint
         .messages
         .iter()
+        .map(|said| &said.message)
         .map(|message| match message.content.as_object().filter(|content| content.len() == 1) {
             Some(content) if message.kind == "text" => content["body"].clone(),
             _ => json!({"type": message.kind, "content": message.content}),
         })
         .collect();
     same("messages", &says, &turn.says)?;
+    let fallbacks: Vec<Value> = sprint
+        .messages
+        .iter()
+        .map(|said| said.fallback.as_ref().map_or(Value::Null, |fallback| fallback.content["name"].clone()))
+        .collect();
+    same("fallbacks", &fallbacks, turn.fallbacks.as_ref().unwrap_or(&vec![Value::Null; fallbacks.len()]))?;
+    let courtesy = sprint.courtesy.map_or("nothing", |shown| if shown.typing { "typing" } else { "read" });
+    same("courtesy", &courtesy, &turn.courtesy.as_deref().unwrap_or("nothing"))?;
     let events: Vec<String> = sprint.steps.iter().map(|step| step.event.to_owned()).collect();
     same("events", &events, turn.events.as_ref().unwrap_or(&events))?;
     for (event, wanted) in &turn.detail {

@@ -70,6 +70,7 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
             contact: &world.contact,
             message: message.as_ref(),
             execution: execution.as_ref(),
+            failed: None,
             at: world.now,
         };
         let choose = |interrupting| match happening.event {

@@ -1,7 +1,7 @@
 //! Cases of validation.
 
 use domain::Severity;
-use engine::Flow;
+use engine::{Flow, Opening};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ struct Case {
     #[serde(rename = "name")]
     _name: String,
     nodes: Vec<Value>,
+    opening: Option<String>,
     issues: Vec<Expected>,
 }
 
@@ -30,7 +31,12 @@ struct Expected {
 pub(crate) fn play(case: Value) -> Result<(), String> {
     let case: Case = serde_json::from_value(case).map_err(|error| error.to_string())?;
     let definition = world::definition(&case.nodes);
-    let issues = engine::validate(&definition);
+    let opening = match case.opening.as_deref() {
+        None => Opening::Unknown,
+        Some("clock") => Opening::ByClock,
+        Some(other) => return Err(format!("there is no opening `{other}`")),
+    };
+    let issues = engine::validate_opened(&definition, opening);
     let mut found: Vec<_> = issues
         .iter()
         .map(|issue| (issue.pointer.as_str(), issue.code.as_str(), issue.severity == Severity::Error))

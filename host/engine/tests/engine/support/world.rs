@@ -36,6 +36,9 @@ pub(crate) fn message(value: &Value) -> InboundMessage {
         text,
         reply_id: value["reply_id"].as_str().map(str::to_owned),
         content: value["content"].clone(),
+        context: value.get("context").cloned(),
+        referral: value.get("referral").cloned(),
+        error: value.get("error").cloned(),
         timestamp: beginning(),
     }
 }
@@ -52,6 +55,8 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     /// The present.
     pub(crate) now: Time,
+    /// Message templates that are for marketing, as `name/language`.
+    pub(crate) marketing: Vec<String>,
 }
 
 impl World {
@@ -74,16 +79,26 @@ impl World {
             source: "whatsapp".to_owned(),
             opted_in: true,
             opted_in_changed_at: None,
+            opted_in_source: None,
             last_inbound_at: None,
+            window_closed_at: None,
             created_at: beginning(),
             updated_at: beginning(),
         };
         Self {
-            bot: BotInfo { id: BotId(1), name: "Support".to_owned(), timezone: "UTC".to_owned() },
+            bot: BotInfo {
+                id: BotId(1),
+                name: "Support".to_owned(),
+                timezone: "UTC".to_owned(),
+                number_changed_at: None,
+                mark_as_read: false,
+                typing_indicator: false,
+            },
             flow: FlowInfo { id: FlowId(2), name: "Welcome".to_owned(), version: 3 },
             contact,
             limits: Limits::default(),
             now: beginning(),
+            marketing: Vec::new(),
         }
     }
 
@@ -101,6 +116,7 @@ impl World {
             message,
             depth: 0,
             steps: 0,
+            turn: 0,
             wake_at: None,
             effect: None,
             error: None,
@@ -112,8 +128,16 @@ impl World {
 
     /// Advances an execution.
     pub(crate) fn advance(&self, flow: &Flow, execution: Execution, cause: Cause) -> Result<Sprint, Refusal> {
-        let scope =
-            Scope { bot: &self.bot, flow: &self.flow, contact: &self.contact, now: self.now, elapsed_us: &|| 0 };
+        let is_marketing =
+            |name: &str, language: &str| self.marketing.iter().any(|known| *known == format!("{name}/{language}"));
+        let scope = Scope {
+            bot: &self.bot,
+            flow: &self.flow,
+            contact: &self.contact,
+            now: self.now,
+            is_marketing: &is_marketing,
+            elapsed_us: &|| 0,
+        };
         engine::advance(flow, execution, cause, &scope, &self.limits)
     }
 }

@@ -1,9 +1,11 @@
 //! What a client may say of a bot.
 
 use domain::BotId;
-use storage::BotSettings;
+use engine::consent;
+use storage::{BotSettings, WordLists};
 use utoipa::ToSchema;
 
+use super::words;
 use crate::{
     http::{
         body::{Body, Field},
@@ -11,6 +13,9 @@ use crate::{
     },
     secrets::Secrets,
 };
+
+/// Most characters of an answer to a stop or start word.
+const REPLY_CHARS_MAX: usize = 1_024;
 
 /// Names of the columns that are sealed, also part of what they are sealed with.
 pub(crate) mod sealed {
@@ -48,6 +53,25 @@ pub(in crate::http) struct BotInput {
     whatsapp_app_secret: Option<String>,
     #[schema(write_only)]
     whatsapp_verify_token: Option<String>,
+    /// By language, what contacts write to get nothing more that they did not ask for: up to 500 words in all, of up to 50
+    /// characters. The words of all languages count for everybody. Null for those that come along, `{}` for none.
+    #[schema(value_type = Option<Object>, example = json!({ "en": ["stop"], "de": ["stopp"] }))]
+    stop_words: Option<WordLists>,
+    /// By language, what contacts write to take that back.
+    #[schema(value_type = Option<Object>, example = json!({ "en": ["start"] }))]
+    start_words: Option<WordLists>,
+    /// What a contact is answered who wrote a stop word; nothing unless set.
+    #[schema(max_length = 1024)]
+    opt_out_reply: Option<String>,
+    /// What a contact is answered who wrote a start word; nothing unless set.
+    #[schema(max_length = 1024)]
+    opt_in_reply: Option<String>,
+    /// Whether what contacts write is marked as read.
+    #[schema(default = false)]
+    mark_as_read: Option<bool>,
+    /// Whether contacts see that an answer is being typed. WhatsApp marks their message as read with it.
+    #[schema(default = false)]
+    typing_indicator: Option<bool>,
 }
 
 /// Secrets on their way into a bot: nothing keeps what is there, `Some(None)` clears.
@@ -67,6 +91,12 @@ pub(super) fn read(body: &mut Body, settings: &mut BotSettings, is_new: bool) ->
     body.boolean("is_whatsapp_enabled").set(&mut settings.is_whatsapp_enabled, false);
     meta_id(body.text("whatsapp_phone_number_id")).set_optional(&mut settings.whatsapp_phone_number_id);
     meta_id(body.text("whatsapp_business_account_id")).set_optional(&mut settings.whatsapp_business_account_id);
+    words::read(body, "stop_words", &consent::stop_words(), &mut settings.stop_words);
+    words::read(body, "start_words", &consent::start_words(), &mut settings.start_words);
+    body.text("opt_out_reply").or_empty().max(REPLY_CHARS_MAX).set_optional(&mut settings.opt_out_reply);
+    body.text("opt_in_reply").or_empty().max(REPLY_CHARS_MAX).set_optional(&mut settings.opt_in_reply);
+    body.boolean("mark_as_read").set(&mut settings.mark_as_read, false);
+    body.boolean("typing_indicator").set(&mut settings.typing_indicator, false);
     NewSecrets {
         access_token: body.text(sealed::ACCESS_TOKEN).or_empty().one_line().max(2_000).patch(),
         app_secret: body.text(sealed::APP_SECRET).or_empty().one_line().max(200).patch(),

@@ -40,8 +40,9 @@ pub(in crate::http) async fn create(
         None => None,
     };
     let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
-    let contact = tx.create_contact(bot.id, &fields, app.clock.now()).await.map_err(input::conflict)?;
+    let now = app.clock.now();
+    let contact = tx.create_contact(bot.id, &fields, now).await.map_err(input::conflict)?;
     tx.announce_contacts(&[contact.id]).await?;
     app.work.announce(tx, &contact, EventType::NewContact).await?;
-    Ok((StatusCode::CREATED, Json(contact.into())))
+    Ok((StatusCode::CREATED, Json(ContactView::new(contact, bot.number_changed_at, now))))
 }

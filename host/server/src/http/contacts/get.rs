@@ -25,6 +25,9 @@ pub(in crate::http) async fn get(
     current: CurrentUser,
     Id(id): Id<ContactId>,
 ) -> Result<Json<ContactView>> {
-    let contact = app.db.read().await?.contact(current.id, id).await?;
-    Ok(Json(contact.ok_or_else(|| Problem::not_found("contact"))?.into()))
+    let mut tx = app.db.read().await?;
+    let contact = tx.contact(current.id, id).await?.ok_or_else(|| Problem::not_found("contact"))?;
+    let number_changed_at = tx.number_changes(&[contact.bot_id]).await?.remove(&contact.bot_id);
+    tx.commit().await?;
+    Ok(Json(ContactView::new(contact, number_changed_at, app.clock.now())))
 }

@@ -88,7 +88,7 @@ pub(super) fn stays_in(body: &mut Body, bot: BotId) {
 }
 
 /// Whether the text has the form of a language tag; WhatsApp's own codes use an underscore.
-fn is_language(text: &str) -> Result<(), String> {
+pub(in crate::http) fn is_language(text: &str) -> Result<(), String> {
     let is_tag = text
         .split(['-', '_'])
         .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));

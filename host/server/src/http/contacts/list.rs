@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use domain::{BotId, Contact};
 use storage::ContactFilter;
 
 use super::ContactView;
@@ -44,5 +45,14 @@ pub(in crate::http) async fn list(
         tx.bot(current.id, bot).await?.ok_or_else(|| Problem::not_found("bot"))?;
     }
     let contacts = tx.contacts(current.id, &filter, paging.limit, paging.skip).await?;
-    Ok(Json(paging.envelope(contacts, ContactView::from)))
+    let mut bots: Vec<BotId> = contacts.items.iter().map(|contact| contact.bot_id).collect();
+    bots.sort_unstable();
+    bots.dedup();
+    let changes = tx.number_changes(&bots).await?;
+    tx.commit().await?;
+    let now = app.clock.now();
+    Ok(Json(paging.envelope(contacts, |contact: Contact| {
+        let number_changed_at = changes.get(&contact.bot_id).copied();
+        ContactView::new(contact, number_changed_at, now)
+    })))
 }

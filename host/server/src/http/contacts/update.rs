@@ -36,11 +36,13 @@ pub(in crate::http) async fn update(
     input::stays_in(&mut body, contact.bot_id);
     input::read(&mut body, &mut fields, false);
     body.finish()?;
-    let contact = tx.update_contact(id, &fields, app.clock.now()).await.map_err(input::conflict)?;
+    let now = app.clock.now();
+    let contact = tx.update_contact(id, &fields, now).await.map_err(input::conflict)?;
+    let number_changed_at = tx.number_changes(&[contact.bot_id]).await?.remove(&contact.bot_id);
     match (was_opted_in, contact.opted_in) {
         (false, true) => app.work.announce(tx, &contact, EventType::OptIn).await?,
         (true, false) => app.work.announce(tx, &contact, EventType::OptOut).await?,
         _ => tx.commit().await?,
     }
-    Ok(Json(contact.into()))
+    Ok(Json(ContactView::new(contact, number_changed_at, now)))
 }

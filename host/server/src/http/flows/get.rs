@@ -28,6 +28,6 @@ pub(in crate::http) async fn get(
     let mut tx = app.db.read().await?;
     let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(id).await?;
-    let issues = lint::validate(&storage::definition(&nodes));
+    let issues = lint::validate(&storage::definition(&nodes), lint::opening(&mut tx, id).await?);
     Ok(Json(FlowView::new(flow, nodes, issues)))
 }

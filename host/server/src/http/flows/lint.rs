@@ -1,38 +1,46 @@
 //! What is wrong with a flow: what the engine finds, and what WhatsApp would refuse.
 
-use domain::{Fault, FlowDefinition, Issue, NodeDefinition, Severity};
+use domain::{Fault, FlowDefinition, FlowId, Issue, NodeDefinition, Severity};
+use engine::Opening;
 use serde_json::Value;
+use storage::Tx;
 use whatsapp::limits::{self, Templates};
+
+/// What is known of how a flow begins, by the triggers that start it.
+pub(in crate::http) async fn opening(tx: &mut Tx, flow: FlowId) -> storage::Result<Opening> {
+    Ok(if tx.is_only_scheduled(flow).await? { Opening::ByClock } else { Opening::Unknown })
+}
 
 /// Every issue of a flow. Messages are checked against the limits of the Cloud API where they are final: texts with
 /// templates in them are not known before they are sent.
-pub(in crate::http) fn validate(definition: &FlowDefinition) -> Vec<Issue> {
-    let mut issues = engine::validate(definition);
+pub(in crate::http) fn validate(definition: &FlowDefinition, opening: Opening) -> Vec<Issue> {
+    let mut issues = engine::validate_opened(definition, opening);
     let mut refused = Vec::new();
     for (place, node) in definition.nodes.iter().enumerate() {
         let pointer = format!("/nodes/{place}/config");
-        let is_unsound = |issue: &Issue| {
-            let within = issue.pointer.strip_prefix(&pointer);
-            issue.severity == Severity::Error
-                && within.is_some_and(|rest| rest.starts_with("/content") || rest.starts_with("/message_type"))
-        };
-        // What cannot be read cannot be measured.
-        if issues.iter().any(is_unsound) {
-            continue;
+        for (field, message) in engine::unfilled(node) {
+            let is_unsound = |issue: &Issue| {
+                let within = issue.pointer.strip_prefix(&pointer).and_then(|rest| rest.strip_prefix('/'));
+                issue.severity == Severity::Error
+                    && within.is_some_and(|rest| rest.starts_with(field) || rest.starts_with("message_type"))
+            };
+            // What cannot be read cannot be measured.
+            if !issues.iter().any(is_unsound) {
+                let faults = limits::check(&message, Templates::MayRemain);
+                refused.extend(faults.into_iter().map(|fault| issue(&pointer, field, node, fault)));
+            }
         }
-        let faults = engine::unfilled(node).map(|message| limits::check(&message, Templates::MayRemain));
-        refused.extend(faults.unwrap_or_default().into_iter().map(|fault| issue(&pointer, node, fault)));
     }
     issues.append(&mut refused);
     issues
 }
 
-fn issue(pointer: &str, node: &NodeDefinition, fault: Fault) -> Issue {
-    let content = node.config.get("content").unwrap_or(&Value::Null);
+fn issue(pointer: &str, field: &str, node: &NodeDefinition, fault: Fault) -> Issue {
+    let content = node.config.get(field).unwrap_or(&Value::Null);
     Issue {
         severity: Severity::Error,
         code: "limit_exceeded".into(),
-        pointer: format!("{pointer}/content{}", as_written(content, &fault.pointer)),
+        pointer: format!("{pointer}/{field}{}", as_written(content, &fault.pointer)),
         node: Some(node.position),
         detail: fault.detail,
     }
@@ -79,7 +87,7 @@ mod tests {
             |position, config| NodeDefinition { position, key: None, kind: "send_message".into(), name: None, config };
         let fine = json!({ "message_type": "text", "content": "fine", "next": 7 });
         let nodes = vec![node(3, fine), node(7, json!({ "message_type": kind, "content": content }))];
-        let issues = validate(&FlowDefinition { nodes });
+        let issues = validate(&FlowDefinition { nodes }, Opening::Unknown);
         let pointers = issues.into_iter().map(|issue| {
             assert_eq!((issue.severity, issue.node), (Severity::Error, Some(7)), "{issue:?}");
             assert_eq!(issue.code, "limit_exceeded", "{issue:?}");
@@ -102,6 +110,19 @@ mod tests {
         assert_eq!(refused("contacts", json!({ "contacts": [{}] })), ["/contacts/0/name"]);
         assert_eq!(refused("contacts", json!([{}])), ["/0/name"]);
         assert_eq!(refused("location", json!({ "latitude": 91, "longitude": 0 })), ["/latitude"]);
+    }
+
+    #[test]
+    fn the_template_that_stands_in_is_measured_too() {
+        let long = "x".repeat(513);
+        let config = json!({ "message_type": "text", "content": "x".repeat(4_097), "fallback_template": {
+            "template_name": long, "language_code": "en" } });
+        let node = NodeDefinition { position: 0, key: None, kind: "ask".into(), name: None, config };
+        let issues = validate(&FlowDefinition { nodes: vec![node] }, Opening::Unknown);
+        let mut limits: Vec<&str> =
+            issues.iter().filter(|issue| issue.code == "limit_exceeded").map(|issue| issue.pointer.as_str()).collect();
+        limits.sort_unstable();
+        assert_eq!(limits, ["/nodes/0/config/content", "/nodes/0/config/fallback_template/template_name"]);
     }
 
     #[test]

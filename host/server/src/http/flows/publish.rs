@@ -30,7 +30,7 @@ pub(in crate::http) async fn publish(
     let mut flow = tx.claim_flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(id).await?;
     let definition = storage::definition(&nodes);
-    let issues = lint::validate(&definition);
+    let issues = lint::validate(&definition, lint::opening(&mut tx, id).await?);
     if !save::is_publishable(&issues) {
         let errors = issues.into_iter().filter(|issue| issue.severity == Severity::Error);
         return Err(Problem::invalid(errors.map(|issue| Fault::new(issue.pointer, issue.detail)).collect()));

@@ -25,7 +25,7 @@ pub(in crate::http) fn is_publishable(issues: &[Issue]) -> bool {
 /// then what ran before runs on.
 pub(in crate::http) async fn settle(tx: &mut Tx, mut flow: Flow, nodes: Vec<Node>, now: Time) -> Result<Settled> {
     let definition = storage::definition(&nodes);
-    let issues = lint::validate(&definition);
+    let issues = lint::validate(&definition, lint::opening(tx, flow.id).await?);
     if flow.auto_publish && is_publishable(&issues) {
         flow.published_version = Some(tx.publish(flow.id, &definition, now).await?);
     }

@@ -38,7 +38,7 @@ pub(in crate::http) async fn validate(
     let mut tx = app.db.read().await?;
     let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(flow.id).await?;
-    let issues = lint::validate(&storage::definition(&nodes));
+    let issues = lint::validate(&storage::definition(&nodes), lint::opening(&mut tx, id).await?);
     let valid = save::is_publishable(&issues);
     Ok(Json(Verdict { valid, issues: issues.into_iter().map(IssueView::from).collect() }))
 }

@@ -44,7 +44,7 @@ pub(in crate::http) struct TriggerInput {
     match_type: Option<String>,
     #[schema(default = false)]
     case_sensitive: Option<bool>,
-    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed` or `flow_failed`. Required when creating
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed` or `message_failed`. Required when creating
     /// an event trigger.
     event_type: Option<String>,
     /// Fields of the event with what they must be: a value, a list of values, or operators with values.

@@ -55,7 +55,7 @@ struct RuleView {
     /// `exact`, `contains`, `starts_with`, `ends_with` or `regex`
     match_type: Option<String>,
     case_sensitive: Option<bool>,
-    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed` or `flow_failed`
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed` or `message_failed`
     event_type: Option<String>,
     #[schema(value_type = Option<Object>)]
     event_conditions: Option<JsonMap>,

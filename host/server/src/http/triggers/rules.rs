@@ -24,6 +24,7 @@ const EVENT_TYPES: &[(&str, EventType)] = &[
     ("opt_out", EventType::OptOut),
     ("flow_completed", EventType::FlowCompleted),
     ("flow_failed", EventType::FlowFailed),
+    ("message_failed", EventType::MessageFailed),
 ];
 
 /// The types of triggers there are.

@@ -1,8 +1,8 @@
 //! Triggers of one contact: what is asked of them, and the one place where a flow is started by them or refused.
 
-use domain::{EventType, Execution, ExecutionId, ExecutionStatus, InboundMessage, JsonMap, Time};
+use domain::{EventType, Execution, ExecutionId, ExecutionStatus, FailedMessage, InboundMessage, JsonMap, Time};
 use engine::{
-    Cause, EVENT_DEPTH,
+    Cause, Courtesy, EVENT_DEPTH,
     triggers::{Event, Fired},
 };
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ struct Opening {
     state: JsonMap,
     /// The execution whose end fired the trigger.
     after: Option<usize>,
+    /// How many executions started one another up to here, where none has ended just now.
+    depth: i64,
 }
 
 impl Session<'_, '_> {
@@ -28,7 +30,29 @@ impl Session<'_, '_> {
         match (bot.triggers.of_message(&event, payload.new_contact, waiting.is_some()), waiting) {
             (Some(fired), _) => self.fire(fired, Opening { message: Some(message.clone()), ..Opening::default() }),
             (None, Some(at)) => self.advance(at, Cause::Input(message.clone())),
-            (None, None) => Ok(()),
+            (None, None) => {
+                self.mark_as_read(message);
+                Ok(())
+            }
+        }
+    }
+
+    /// Shows that a message was read which no flow takes, if the bot does so.
+    fn mark_as_read(&mut self, message: &InboundMessage) {
+        if self.desk.bot.as_ref().is_some_and(|bot| bot.info.mark_as_read) {
+            self.work.courtesies.push(Courtesy { message: message.id, typing: false });
+        }
+    }
+
+    /// Gives a stop word to a trigger that names it, and to nobody else.
+    pub(super) fn deliver_stop(&mut self, message: &InboundMessage) -> Result<(), Need> {
+        let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
+        match bot.triggers.of_keyword(message.text.as_deref().unwrap_or_default()) {
+            Some(fired) => self.fire(fired, Opening { message: Some(message.clone()), ..Opening::default() }),
+            None => {
+                self.mark_as_read(message);
+                Ok(())
+            }
         }
     }
 
@@ -50,6 +74,16 @@ impl Session<'_, '_> {
         let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
         let state = state_of(event.summary());
         self.fire(fired, Opening { state, ..Opening::default() })
+    }
+
+    /// Asks the triggers about a message that failed. A flow that it starts stands in a chain with the one that said it.
+    pub(super) fn ask_about_failed(&mut self, failed: &FailedMessage, said_by_flow: bool) -> Result<(), Need> {
+        let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
+        let event = Event { failed: Some(failed), ..event(self.desk, EventType::MessageFailed, self.tools.now) };
+        let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
+        let depth = failed.depth + i64::from(said_by_flow);
+        let state = state_of(event.summary());
+        self.fire(fired, Opening { state, depth, ..Opening::default() })
     }
 
     /// The time of a trigger has come. One that is gone or was switched off meanwhile does nothing.
@@ -77,7 +111,7 @@ impl Session<'_, '_> {
         };
         let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
         let state = state_of(event.summary());
-        self.fire(fired, Opening { message, state, after: Some(at) })
+        self.fire(fired, Opening { message, state, after: Some(at), ..Opening::default() })
     }
 
     /// A trigger fires: its flow starts, or there is a reason why not.
@@ -86,7 +120,7 @@ impl Session<'_, '_> {
             self.decide(fired, &opening, Err("the bot is switched off"));
             return Ok(());
         }
-        let depth = opening.after.map_or(0, |at| self.executions[at].0.execution.depth + 1);
+        let depth = opening.after.map_or(opening.depth, |at| self.executions[at].0.execution.depth + 1);
         if depth > EVENT_DEPTH {
             let reason = format!("more than {EVENT_DEPTH} flows started one another; they probably form a loop");
             self.refuse(fired, &opening, &reason);
@@ -164,7 +198,7 @@ impl Session<'_, '_> {
 
 /// Something that happens to the contact now.
 fn event(desk: &Desk, event_type: EventType, at: Time) -> Event<'_> {
-    Event { event_type, contact: &desk.contact, message: None, execution: None, at }
+    Event { event_type, contact: &desk.contact, message: None, execution: None, failed: None, at }
 }
 
 /// The variables of a flow that an event starts.

@@ -1,5 +1,7 @@
 //! Sending by API: the message is stored, then sent, and the answer tells how far it got within a few seconds.
 
+mod consent;
+mod fits;
 pub(in crate::http) mod interactive;
 pub(in crate::http) mod media;
 pub(in crate::http) mod template;
@@ -72,7 +74,8 @@ pub(in crate::http) enum SendAnswers {
     /// No such bot.
     #[response(status = 404)]
     NoBot,
-    /// The bot has no WhatsApp credentials, or the first request with this key is still running.
+    /// The contact's 24-hour window is closed (`/problems/window-closed`) or it has opted out of marketing
+    /// (`/problems/opted-out`); or the bot has no WhatsApp credentials, or the first request with this key is still running.
     #[response(status = 409)]
     Conflict,
     /// Meta refused for good; `code` and `details` are Meta's.
@@ -170,6 +173,8 @@ async fn store(
         )
     })?;
     let contact = app.work.contact(&mut tx, bot.id, to).await?;
+    consent::check(&mut tx, &bot, &contact, &message, app.clock.now()).await?;
+    fits::check(app, &mut tx, &bot, &message).await?;
     let id = app.work.send(tx, &contact, number, message, ticket.key()).await?;
     Ok((id, contact.id))
 }
@@ -182,6 +187,9 @@ async fn outcome(app: &Arc<App>, id: MessageId, contact: ContactId) -> Result<(S
         "queued" | "sending" => Ok((StatusCode::ACCEPTED, Json(SendView { status: "queued".into(), ..view }))),
         "failed" => {
             let error = row.error.map(|error| error.0).unwrap_or_default();
+            if let Some(problem) = fits::problem(&error) {
+                return Err(problem.with("id", id.0));
+            }
             let told = |field: &str| error.get(field).cloned().unwrap_or(Value::Null);
             let sentence = told("title").as_str().unwrap_or("Meta refused the message").to_owned();
             Err(Problem::new(Kind::REFUSED_BY_META, sentence)
