@@ -70,7 +70,8 @@ pub(in crate::http) struct AccountEventParams {
 /// What Meta told of a bot's account beside messages and delivery reports, newest first.
 #[utoipa::path(
     get, path = "/whatsapp/account-events", tag = "whatsapp", operation_id = "list_account_events",
-    params(AccountEventParams, Paging), responses((status = OK, body = List<AccountEventView>))
+    params(AccountEventParams, Paging),
+    responses((status = OK, body = List<AccountEventView>), (status = NOT_FOUND, description = "No such bot"))
 )]
 pub(in crate::http) async fn account_events(
     State(app): State<Arc<App>>,
