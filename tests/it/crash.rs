@@ -1,5 +1,7 @@
 //! `kill -9` at random moments under load: every acknowledged message is answered, in order, as if nothing had happened.
 
+mod plugins;
+
 use std::{
     net::TcpListener,
     path::Path,

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod configuration;
+mod contract;
 mod crash;
 mod http;
 mod journey;
+mod plugins;
 mod readme;
 mod storage;

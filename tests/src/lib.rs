@@ -19,11 +19,13 @@ mod api;
 mod app;
 mod bucket;
 mod database;
+mod guests;
 
 pub use api::{Answer, Api};
 pub use app::TestApp;
 pub use bucket::Bucket;
 pub use database::{Migrated, OnDatabase, TestDatabase, database_urls};
+pub use guests::{guest, guest_version};
 pub use reqwest::Method;
 
 /// Writes a test once and runs it on SQLite and on PostgreSQL, as the tests `name::sqlite` and `name::postgres`.

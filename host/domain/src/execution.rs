@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BotId, ContactId, ExecutionId, FlowId, JsonMap, Time};
+use crate::{
+    BotId, ContactId, ExecutionId, FlowId, JsonMap, Time,
+    plugin::{PluginEffect, PluginOutcome, PluginVisit},
+};
 
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,6 +20,8 @@ pub enum ExecutionStatus {
     WaitingInput,
     /// Waits for a point in time.
     WaitingTimer,
+    /// Waits for an event that concerns the contact, perhaps with a time-out.
+    WaitingEvent,
     /// Waits for the outcome of a call to the outside.
     WaitingEffect,
     /// Reached an end.
@@ -34,6 +39,7 @@ impl ExecutionStatus {
             Self::Running => "running",
             Self::WaitingInput => "waiting_input",
             Self::WaitingTimer => "waiting_timer",
+            Self::WaitingEvent => "waiting_event",
             Self::WaitingEffect => "waiting_effect",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -47,6 +53,7 @@ impl ExecutionStatus {
             "running" => Self::Running,
             "waiting_input" => Self::WaitingInput,
             "waiting_timer" => Self::WaitingTimer,
+            "waiting_event" => Self::WaitingEvent,
             "waiting_effect" => Self::WaitingEffect,
             "completed" => Self::Completed,
             "failed" => Self::Failed,
@@ -95,6 +102,9 @@ pub struct Execution {
     pub wake_at: Option<Time>,
     /// The call to the outside that is in flight, kept so that a restart can repeat it.
     pub effect: Option<Effect>,
+    /// What is remembered while it is at a node of a plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<PluginVisit>,
     /// Why it failed.
     pub error: Option<String>,
     /// When it began.
@@ -111,6 +121,8 @@ pub struct Execution {
 pub enum Effect {
     /// An HTTP request of a `webhook_action` node.
     Http(HttpEffect),
+    /// A call of a plugin's node.
+    Plugin(Box<PluginEffect>),
 }
 
 impl Effect {
@@ -118,6 +130,7 @@ impl Effect {
     pub fn key(&self) -> &str {
         match self {
             Self::Http(call) => &call.idempotency_key,
+            Self::Plugin(call) => &call.idempotency_key,
         }
     }
 }
@@ -151,6 +164,13 @@ pub enum EffectOutcome {
     Unreachable {
         /// Sentence for people.
         reason: String,
+        /// How many attempts were made.
+        attempts: u32,
+    },
+    /// What became of a call of a plugin.
+    Plugin {
+        /// What it returned, or why it did not.
+        outcome: Box<PluginOutcome>,
         /// How many attempts were made.
         attempts: u32,
     },

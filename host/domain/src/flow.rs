@@ -1,15 +1,27 @@
 //! What of a flow and its bot other crates need to know.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BotId, FlowId, Time};
+use crate::{BotId, FlowId, Time, plugin::PluginPin};
 
 /// A flow as saved: the snapshot that a version freezes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlowDefinition {
     /// Ordered by position; the first one is where an execution starts.
     pub nodes: Vec<NodeDefinition>,
+    /// The code that nodes of plugins run, by the plugin's name; set when a version is published.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plugins: BTreeMap<String, PluginPin>,
+}
+
+impl FlowDefinition {
+    /// Names of the plugins whose nodes it has, each once; none for most flows.
+    pub fn plugin_names(&self) -> BTreeSet<&str> {
+        self.nodes.iter().filter_map(|node| node.kind.split_once('/')).map(|(plugin, _)| plugin).collect()
+    }
 }
 
 /// One node as saved.

@@ -52,6 +52,8 @@ ids! {
     TriggerId
     /// One thing waiting to be handled in a contact's mailbox.
     ItemId
+    /// A plugin: what a user uploaded under one name, in all its versions.
+    PluginId
     /// One running server process. A restart is another host.
     HostId
 }

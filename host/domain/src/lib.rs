@@ -10,8 +10,10 @@ mod event;
 mod execution;
 mod fault;
 mod flow;
+mod hook;
 mod ids;
 mod message;
+pub mod plugin;
 mod schedule;
 mod trigger;
 mod window;
@@ -19,12 +21,14 @@ mod window;
 pub use clock::{Clock, SystemClock, TestClock, Time};
 pub use consent::ConsentSource;
 pub use contact::{Address, AddressError, Contact};
-pub use event::EventType;
+pub use event::{CustomEvent, EventType};
 pub use execution::{Effect, EffectOutcome, Execution, ExecutionStatus, HttpEffect, HttpReply};
 pub use fault::Fault;
 pub use flow::{BotInfo, FlowDefinition, FlowInfo, Issue, NodeDefinition, Severity};
+pub use hook::{PluginRule, SignatureEncoding, SignatureRule, WebhookRule};
 pub use ids::{
-    ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, TemplateId, TriggerId, UserId,
+    ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, PluginId, TemplateId,
+    TriggerId, UserId,
 };
 pub use message::{Delivery, DeliveryStatus, Direction, FailedMessage, InboundMessage, OutgoingMessage};
 pub use schedule::{DayOfWeek, Missed, Schedule, ScheduleType};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotId, EventType, FlowId, JsonMap, Schedule, TriggerId};
+use crate::{BotId, EventType, FlowId, JsonMap, PluginRule, Schedule, TriggerId, WebhookRule};
 
 /// A rule that starts a flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub enum TriggerRule {
     },
     /// The clock.
     Schedule(Schedule),
+    /// A request to its address.
+    Webhook(WebhookRule),
+    /// What a plugin recognises, receives or finds.
+    Plugin(PluginRule),
 }
 
 impl TriggerRule {
@@ -60,6 +64,8 @@ impl TriggerRule {
             Self::Keyword { .. } => "keyword",
             Self::Event { .. } => "event",
             Self::Schedule(_) => "schedule",
+            Self::Webhook(_) => "webhook",
+            Self::Plugin(_) => "plugin",
         }
     }
 }

@@ -162,23 +162,32 @@ impl<'a, 'c> Reader<'a, 'c> {
 
     /// Index of the node a member refers to; none when the member is missing.
     pub(crate) fn reference(&mut self, field: &'static str) -> Option<usize> {
-        let (found, name) = match self.get(field)? {
+        let value = self.get(field)?;
+        let pointer = self.at(field);
+        self.reference_of(&pointer, value)
+    }
+
+    /// Index of the node that a value found at `pointer` refers to.
+    pub(crate) fn reference_of(&mut self, pointer: &str, value: &Value) -> Option<usize> {
+        let wrong = "must be the position (a whole number) or the key (a text) of a node";
+        let (found, name) = match value {
             Value::String(key) => (self.compiler.by_key.get(key), format!("the key `{key}`")),
             Value::Number(number) => match number.as_i64() {
                 Some(position) => (self.compiler.by_position.get(&position), format!("position {position}")),
                 None => {
-                    self.wrong_type(field, "the position (a whole number) or the key (a text) of a node");
+                    self.compiler.issues.error("wrong_type", pointer, wrong);
                     return None;
                 }
             },
             _ => {
-                self.wrong_type(field, "the position (a whole number) or the key (a text) of a node");
+                self.compiler.issues.error("wrong_type", pointer, wrong);
                 return None;
             }
         };
         let found = found.copied();
         if found.is_none() {
-            self.error("dangling_reference", field, format!("no node of this flow has {name}"));
+            let detail = format!("no node of this flow has {name}");
+            self.compiler.issues.error("dangling_reference", pointer, detail);
         }
         found
     }

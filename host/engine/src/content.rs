@@ -198,6 +198,49 @@ fn unfilled_as(kind: Kind, content: &Value) -> Option<OutgoingMessage> {
     Some(OutgoingMessage { kind: kind.name().to_owned(), content })
 }
 
+/// A message whose content is final, in the Cloud API's form. Nothing in it is a template.
+///
+/// # Errors
+/// A JSON pointer into `{message_type, content}`, and the second half of a sentence.
+pub fn literal(message_type: &str, content: Value) -> Result<OutgoingMessage, (String, String)> {
+    let wrong = |pointer: &str, detail: &str| (pointer.to_owned(), detail.to_owned());
+    let word = match message_type {
+        "media" => content.get("media_type").and_then(Value::as_str).unwrap_or_default(),
+        word => word,
+    };
+    let Some((_, kind)) = KINDS.into_iter().find(|(name, _)| *name == word) else {
+        let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        return Err(wrong("/message_type", &format!("is `{word}`, which is none of {}", known.join(", "))));
+    };
+    let mut content = match (kind, content) {
+        (Kind::Text, Value::String(text)) => json!({ "body": text }),
+        (Kind::Contacts, list @ Value::Array(_)) => list,
+        (_, Value::Object(members)) => {
+            let mut normal: Vec<_> = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            if let Some((field, detail)) = normalise(kind, &mut normal) {
+                return Err(wrong(&format!("/content/{field}"), detail));
+            }
+            let mut content = Value::Object(normal.into_iter().collect());
+            match kind {
+                Kind::Contacts => content["contacts"].take(),
+                Kind::Template => {
+                    if content["language"].is_string() {
+                        content["language"] = json!({ "code": content["language"] });
+                    }
+                    content
+                }
+                _ => content,
+            }
+        }
+        _ => return Err(wrong("/content", "must be an object")),
+    };
+    crate::state::scrub(&mut content);
+    if let Some(reason) = tidy(kind, &mut content) {
+        return Err(wrong("/content", &format!("cannot be sent: {reason}")));
+    }
+    Ok(OutgoingMessage { kind: kind.name().to_owned(), content })
+}
+
 /// `message_type`; `media` leaves it to `content.media_type` which type is meant.
 fn read_kind(reader: &mut Reader<'_, '_>) -> Option<Kind> {
     if reader.get("message_type").and_then(Value::as_str) != Some("media") {

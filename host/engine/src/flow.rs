@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{FlowDefinition, Issue, NodeDefinition};
+use domain::{FlowDefinition, Issue, NodeDefinition, plugin::Catalogue};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     graph,
     issues::{Issues, member},
     limits::NODES_PER_FLOW,
-    nodes::{Node, NodeType},
+    nodes::{Node, NodeType, plugin},
     template::Templates,
     waiting,
 };
@@ -33,7 +33,15 @@ impl Flow {
     /// # Errors
     /// Every issue of severity `error`; warnings do not keep a flow from running, see [`validate`].
     pub fn compile(definition: &FlowDefinition) -> Result<Self, Vec<Issue>> {
-        let (flow, issues) = build(definition, Opening::Unknown);
+        Self::compile_with(definition, &Catalogue::default())
+    }
+
+    /// The same for a flow that may have nodes of plugins: those in the catalogue.
+    ///
+    /// # Errors
+    /// Like [`compile`](Self::compile).
+    pub fn compile_with(definition: &FlowDefinition, catalogue: &Catalogue) -> Result<Self, Vec<Issue>> {
+        let (flow, issues) = build(definition, catalogue, Opening::Unknown);
         flow.ok_or_else(|| {
             issues.into_list().into_iter().filter(|issue| issue.severity == domain::Severity::Error).collect()
         })
@@ -69,17 +77,17 @@ pub enum Opening {
     ByClock,
 }
 
-/// Everything wrong with a flow: errors, which keep it from being published, and warnings.
+/// Everything wrong with a flow without plugins: errors, which keep it from being published, and warnings.
 pub fn validate(definition: &FlowDefinition) -> Vec<Issue> {
-    validate_opened(definition, Opening::Unknown)
+    validate_with(definition, &Catalogue::default(), Opening::Unknown)
 }
 
-/// The same for a flow of which more is known.
-pub fn validate_opened(definition: &FlowDefinition, opening: Opening) -> Vec<Issue> {
-    build(definition, opening).1.into_list()
+/// Everything wrong with a flow whose nodes may be of the plugins in the catalogue, and of whose beginning more may be known.
+pub fn validate_with(definition: &FlowDefinition, catalogue: &Catalogue, opening: Opening) -> Vec<Issue> {
+    build(definition, catalogue, opening).1.into_list()
 }
 
-fn build(definition: &FlowDefinition, opening: Opening) -> (Option<Flow>, Issues) {
+fn build(definition: &FlowDefinition, catalogue: &Catalogue, opening: Opening) -> (Option<Flow>, Issues) {
     let mut compiler = Compiler {
         issues: Issues::default(),
         templates: Templates::new(),
@@ -102,7 +110,7 @@ fn build(definition: &FlowDefinition, opening: Opening) -> (Option<Flow>, Issues
     let mut nodes = Vec::with_capacity(ordered.len());
     for (place, definition) in &ordered {
         compiler.issues.about(Some(definition.position));
-        let node = read_node(&mut compiler, *place, definition);
+        let node = read_node(&mut compiler, catalogue, *place, definition);
         nodes.push((definition.position, *place, node));
     }
     graph::check(&mut compiler.issues, &nodes);
@@ -140,14 +148,21 @@ fn name_nodes(compiler: &mut Compiler, ordered: &[(usize, &NodeDefinition)]) {
     }
 }
 
-fn read_node(compiler: &mut Compiler, place: usize, definition: &NodeDefinition) -> Option<Node> {
+fn read_node(
+    compiler: &mut Compiler,
+    catalogue: &Catalogue,
+    place: usize,
+    definition: &NodeDefinition,
+) -> Option<Node> {
     let pointer = format!("/nodes/{place}");
-    let Some(kind) = NodeType::parse(&definition.kind) else {
+    let kind = NodeType::parse(&definition.kind);
+    if kind.is_none() && !definition.kind.contains('/') {
         let detail = format!("`{}` is no node type; there are {}", definition.kind, crate::NODE_TYPES.join(", "));
         compiler.issues.error("unknown_node_type", member(&pointer, "type"), detail);
         return None;
-    };
-    let pointer = member(&pointer, "config");
+    }
+    let at_node = pointer;
+    let pointer = member(&at_node, "config");
     let empty = Map::new();
     let members = match &definition.config {
         Value::Object(members) => members,
@@ -156,6 +171,10 @@ fn read_node(compiler: &mut Compiler, place: usize, definition: &NodeDefinition)
             compiler.issues.error("wrong_type", pointer, "must be an object");
             return None;
         }
+    };
+    let Some(kind) = kind else {
+        let node = plugin::read(compiler, catalogue, &at_node, &definition.kind, members)?;
+        return Some(Node::Plugin(Box::new(node)));
     };
     let mut reader = Reader::new(compiler, members, pointer);
     let node = Node::read(kind, &mut reader);

@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: the same inputs give the same sprint.
 
+mod actions;
 mod config;
 pub mod consent;
 mod content;
@@ -24,6 +25,7 @@ mod path;
 mod pattern;
 mod refusal;
 mod run;
+mod schema;
 mod sprint;
 mod state;
 mod template;
@@ -32,15 +34,18 @@ mod values;
 mod variables;
 mod waiting;
 
-pub use content::unfilled;
-pub use flow::{Flow, Opening, validate, validate_opened};
+pub use actions::check_event;
+pub use content::{literal, unfilled};
+pub use flow::{Flow, Opening, validate, validate_with};
 pub use limits::{
-    AUDIENCE_PHONES, AUDIENCE_TAGS, CRON_CHARS, EVENT_CONDITIONS, EVENT_DEPTH, HTTP_HEADERS, HTTP_RETRIES,
-    HTTP_TIMEOUT_SECONDS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW, PATH_SEGMENTS, PATTERN_BYTES,
-    PATTERN_FUEL, TEMPLATE_FUEL, TEMPLATE_SOURCE_BYTES, WAIT_DAYS,
+    AUDIENCE_PHONES, AUDIENCE_TAGS, CONTACT_ATTRIBUTES, CONTACT_TAG_CHARS, CONTACT_TAGS, CRON_CHARS, EVENT_CONDITIONS,
+    EVENT_DEPTH, EVENT_PAYLOAD_BYTES, HOOK_ID_CHARS, HOOK_ITEMS, HTTP_HEADERS, HTTP_RETRIES, HTTP_TIMEOUT_SECONDS,
+    KEYWORD_CHARS, KEYWORDS_PER_TRIGGER, Limits, NODES_PER_FLOW, PATH_SEGMENTS, PATTERN_BYTES, PATTERN_FUEL,
+    TEMPLATE_FUEL, TEMPLATE_SOURCE_BYTES, WAIT_DAYS,
 };
 pub use machine::{Cause, advance, cancel};
 pub use nodes::NODE_TYPES;
 pub use refusal::Refusal;
+pub use schema::{Misfit, Schema};
 pub use sprint::{Courtesy, Saying, Sprint, Step};
-pub use variables::Scope;
+pub use variables::{Scope, contact as contact_document, local as local_time, message as message_document};

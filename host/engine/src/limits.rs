@@ -36,6 +36,32 @@ pub const EVENT_CONDITIONS: usize = 50;
 /// Most flows that may start one another in a row, each by its end: it cuts loops between flows.
 pub const EVENT_DEPTH: i64 = 5;
 
+/// Most attempts after the first one of a plugin's node that can be saved.
+pub(crate) const PLUGIN_RETRIES: u32 = 10;
+/// Most bytes of what a plugin's node keeps between two calls, written as JSON.
+pub(crate) const PLUGIN_STATE_BYTES: usize = 64 * 1024;
+/// Shortest wait that a plugin's node can ask for, in milliseconds; a shorter one is made this long, so that nobody can
+/// be called without pause.
+pub(crate) const PLUGIN_WAIT_MS_MIN: u64 = 1_000;
+/// Longest pause before another attempt that a plugin's node can ask for, in milliseconds.
+pub(crate) const PLUGIN_RETRY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Most events that one step of a plugin's node can emit.
+pub(crate) const EVENTS_PER_STEP: usize = 10;
+/// Most bytes of an event's payload, written as JSON.
+pub const EVENT_PAYLOAD_BYTES: usize = 32 * 1024;
+/// Most items of one request to a webhook trigger.
+pub const HOOK_ITEMS: usize = 100;
+/// Most characters of an event's id.
+pub const HOOK_ID_CHARS: usize = 200;
+/// Most characters of a contact's name.
+pub(crate) const CONTACT_TEXT_CHARS: usize = 200;
+/// Most tags of a contact.
+pub const CONTACT_TAGS: usize = 100;
+/// Most characters of a tag.
+pub const CONTACT_TAG_CHARS: usize = 100;
+/// Most free fields of a contact.
+pub const CONTACT_ATTRIBUTES: usize = 200;
+
 /// What one sprint may use. What a flow may say when it is saved is bounded by the constants beside this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -58,6 +84,8 @@ pub struct Limits {
     pub http_timeout_seconds: u32,
     /// Attempts after the first one of a `webhook_action`; a larger wish is cut to this.
     pub http_retries: u32,
+    /// Attempts after the first one of a plugin's node; a larger wish is cut to this.
+    pub plugin_retries: u32,
 }
 
 impl Default for Limits {
@@ -72,6 +100,7 @@ impl Default for Limits {
             wait_days: WAIT_DAYS,
             http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
             http_retries: HTTP_RETRIES,
+            plugin_retries: PLUGIN_RETRIES,
         }
     }
 }

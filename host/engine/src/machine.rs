@@ -26,6 +26,8 @@ pub enum Cause {
     /// A person ends the wait now. A timer counts as elapsed; waiting for a message ends by `timeout_path` if there is
     /// one, else with an empty answer.
     Resume,
+    /// The event that it waits for, as its document.
+    Event(Value),
     /// What became of `execution.effect`.
     Effect(EffectOutcome),
     /// A message that it said failed for good. If nothing but outcomes of calls has moved it since and the node that said
@@ -77,9 +79,11 @@ pub fn cancel(execution: Execution, reason: &str, now: Time) -> Result<Sprint, R
     execution.status = ExecutionStatus::Cancelled;
     execution.wake_at = None;
     execution.effect = None;
+    execution.visit = None;
     execution.updated_at = now;
     execution.completed_at = Some(now);
-    Ok(Sprint { execution, steps: vec![step], messages: Vec::new(), courtesy: None })
+    let (messages, contact_changes, events) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Sprint { execution, steps: vec![step], messages, courtesy: None, contact_changes, events })
 }
 
 /// Ends the wait, or begins.
@@ -94,6 +98,7 @@ fn wake(run: &mut Run<'_>, cause: Cause) -> Result<Next, Failure> {
         }
         Cause::Timer => Wake::Timer,
         Cause::Resume => Wake::Resume,
+        Cause::Event(event) => Wake::Event(event),
         Cause::Effect(outcome) => Wake::Effect(outcome),
     };
     if !matches!(wake, Wake::Effect(_)) {

@@ -202,6 +202,16 @@ impl Sent {
     }
 }
 
+/// Why a message of a plugin must not be sent, if so. Without another way to go, only Meta's own word closes the window:
+/// when webhooks come late, the contact may have written since.
+pub(crate) fn objection(run: &Run<'_>, message: &OutgoingMessage, has_way: bool) -> Option<Refused> {
+    let is_certain = has_way || run.contact().window_closed_at.is_some();
+    if is_certain && run.window().refuses(&message.kind) {
+        return Some(Refused::WindowClosed);
+    }
+    is_unwanted(run, message).then_some(Refused::OptedOut)
+}
+
 /// Whether it is a marketing template to somebody who wants none. What is not known to be marketing is left to Meta.
 fn is_unwanted(run: &Run<'_>, message: &OutgoingMessage) -> bool {
     if run.contact().opted_in || message.kind != TEMPLATE {

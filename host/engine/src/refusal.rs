@@ -17,13 +17,14 @@ pub struct Refusal {
 impl Refusal {
     /// Checks a cause against the status; gives the execution on when they fit.
     pub(crate) fn check(execution: Execution, cause: &Cause, now: Time) -> Result<Execution, Self> {
-        use ExecutionStatus::{Running, WaitingEffect, WaitingInput, WaitingTimer};
+        use ExecutionStatus::{Running, WaitingEffect, WaitingEvent, WaitingInput, WaitingTimer};
         let lacking = match (cause, execution.status) {
             (Cause::Start, Running)
             | (Cause::Input(_), WaitingInput)
-            | (Cause::Resume | Cause::MessageFailed(_), WaitingInput | WaitingTimer)
+            | (Cause::Resume | Cause::MessageFailed(_), WaitingInput | WaitingTimer | WaitingEvent)
+            | (Cause::Event(_), WaitingEvent)
             | (Cause::Effect(_), WaitingEffect) => return Ok(execution),
-            (Cause::Timer, WaitingInput | WaitingTimer) => match execution.wake_at {
+            (Cause::Timer, WaitingInput | WaitingTimer | WaitingEvent) => match execution.wake_at {
                 Some(at) if at <= now => return Ok(execution),
                 // A timer set for an earlier wait may arrive when the execution already waits for something else.
                 Some(at) => format!("it waits until {}", at.to_rfc3339()),
@@ -34,6 +35,7 @@ impl Refusal {
             (Cause::Timer, _) => "it does not wait for a point in time".to_owned(),
             (Cause::MessageFailed(_), _) => "it neither waits for a message nor for a point in time".to_owned(),
             (Cause::Resume, _) => "it does not wait for a message or a point in time".to_owned(),
+            (Cause::Event(_), _) => "it does not wait for an event".to_owned(),
             (Cause::Effect(_), _) => "it does not wait for the outcome of a request".to_owned(),
         };
         let reason = if execution.status.is_final() {

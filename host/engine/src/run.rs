@@ -1,18 +1,21 @@
 //! One sprint under way: what nodes see and what they may do.
 
-use domain::{Contact, Effect, Execution, ExecutionStatus, InboundMessage, Time, Window};
+use domain::{
+    Contact, Effect, Execution, ExecutionStatus, InboundMessage, Time, Window,
+    plugin::{ContactChange, EmittedEvent, PluginVisit},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
     filling::{Filler, Fuel},
     flow::Flow,
-    limits::Limits,
+    limits::{CONTACT_ATTRIBUTES, CONTACT_TAGS, Limits},
     path::{Target, Variable},
     sprint::{Courtesy, Saying, Sprint, Step},
     state::{self, StateError},
     template::{Data, Text},
     values,
-    variables::{Scope, Variables},
+    variables::{self, Scope, Variables},
 };
 
 /// Where to go after a node.
@@ -55,6 +58,10 @@ pub(crate) struct Run<'a> {
     manners: (bool, bool),
     /// Whether a message of the contact's has just come in and is being dealt with.
     is_answering: bool,
+    contact_changes: Vec<ContactChange>,
+    events: Vec<EmittedEvent>,
+    /// The effect whose outcome this sprint began with.
+    ended_effect: Option<Effect>,
 }
 
 impl<'a> Run<'a> {
@@ -74,6 +81,9 @@ impl<'a> Run<'a> {
             messages: Vec::new(),
             manners: (false, false),
             is_answering: false,
+            contact_changes: Vec::new(),
+            events: Vec::new(),
+            ended_effect: None,
         }
     }
 
@@ -171,7 +181,7 @@ impl<'a> Run<'a> {
     pub(crate) fn awake(&mut self) {
         self.execution.status = ExecutionStatus::Running;
         self.execution.wake_at = None;
-        self.execution.effect = None;
+        self.ended_effect = self.execution.effect.take();
     }
 
     /// Something from outside moves the execution on.
@@ -183,6 +193,55 @@ impl<'a> Run<'a> {
     pub(crate) fn receive(&mut self, message: InboundMessage) {
         self.execution.message = Some(message);
         self.variables.message_changed();
+    }
+
+    /// The effect whose outcome this sprint began with.
+    pub(crate) fn take_ended_effect(&mut self) -> Option<Effect> {
+        self.ended_effect.take()
+    }
+
+    /// Remembers this while the execution stays at the node.
+    pub(crate) fn visit(&mut self, visit: Option<PluginVisit>) {
+        self.execution.visit = visit;
+    }
+
+    /// The newest message, as flows see it.
+    pub(crate) fn message(&self) -> Value {
+        variables::message(self.execution.message.as_ref())
+    }
+
+    /// Everything that a plugin may know (`context.schema.json`).
+    pub(crate) fn surroundings(&mut self) -> Value {
+        self.variables.surroundings(&self.execution)
+    }
+
+    /// The contact with a change made to it. The error is a sentence for people.
+    pub(crate) fn contact_after(&self, change: &ContactChange) -> Result<Contact, String> {
+        let mut contact = self.variables.contact().clone();
+        change.apply_to(&mut contact);
+        if contact.tags.len() > CONTACT_TAGS {
+            return Err(format!("the contact would have more than {CONTACT_TAGS} tags"));
+        }
+        if contact.attributes.len() > CONTACT_ATTRIBUTES {
+            return Err(format!("the contact would have more than {CONTACT_ATTRIBUTES} attributes"));
+        }
+        Ok(contact)
+    }
+
+    /// Changes the contact; `contact` is what [`contact_after`](Self::contact_after) gave.
+    pub(crate) fn change_contact(&mut self, change: ContactChange, contact: Contact) {
+        self.contact_changes.push(change);
+        self.variables.contact_changed(contact);
+    }
+
+    /// Tells triggers and waiting executions.
+    pub(crate) fn emit(&mut self, events: Vec<EmittedEvent>) {
+        self.events.extend(events);
+    }
+
+    /// How many messages may still be sent.
+    pub(crate) fn room_for_messages(&self) -> usize {
+        (self.limits.messages_per_sprint as usize).saturating_sub(self.messages.len())
     }
 
     /// Fills in a template.
@@ -230,7 +289,7 @@ impl<'a> Run<'a> {
     /// Writes to the log, for the current node.
     pub(crate) fn log(&mut self, event: &'static str, detail: Value) {
         let (node, kind) = match self.at {
-            Some(index) => (Some(self.flow.position(index)), self.flow.node(index).kind().as_str()),
+            Some(index) => (Some(self.flow.position(index)), self.flow.node(index).word()),
             None => (None, Step::FLOW),
         };
         self.push(node, kind, event, detail);
@@ -238,7 +297,7 @@ impl<'a> Run<'a> {
 
     /// Writes to the log for a node that is not the current one; for none when this version has no such node.
     pub(crate) fn log_at(&mut self, index: Option<usize>, event: &'static str, detail: Value) {
-        let kind = index.map_or(Step::FLOW, |index| self.flow.node(index).kind().as_str());
+        let kind = index.map_or(Step::FLOW, |index| self.flow.node(index).word());
         self.push(index.map(|index| self.flow.position(index)), kind, event, detail);
     }
 
@@ -246,13 +305,14 @@ impl<'a> Run<'a> {
     pub(crate) fn leave(
         &mut self,
         event: &'static str,
-        exit: &'static str,
+        exit: &str,
         to: Option<usize>,
         mut detail: Map<String, Value>,
     ) -> Next {
         detail.insert("exit".to_owned(), exit.into());
         detail.insert("to".to_owned(), to.map(|index| self.flow.position(index)).into());
         self.log(event, Value::Object(detail));
+        self.execution.visit = None;
         to.map_or(Next::RunOut, Next::Node)
     }
 
@@ -267,6 +327,13 @@ impl<'a> Run<'a> {
     pub(crate) fn wait_until(&mut self, until: Time) -> Next {
         self.execution.status = ExecutionStatus::WaitingTimer;
         self.execution.wake_at = Some(until);
+        Next::Pause
+    }
+
+    /// Waits for an event.
+    pub(crate) fn wait_for_event(&mut self, until: Option<Time>) -> Next {
+        self.execution.status = ExecutionStatus::WaitingEvent;
+        self.execution.wake_at = until;
         Next::Pause
     }
 
@@ -308,7 +375,7 @@ impl<'a> Run<'a> {
     pub(crate) fn fail(mut self, failure: Failure) -> Sprint {
         let reason = match self.at {
             Some(index) => {
-                let kind = self.flow.node(index).kind().as_str();
+                let kind = self.flow.node(index).word();
                 format!("node {} ({kind}): {}", self.flow.position(index), failure.0)
             }
             None => failure.0,
@@ -333,13 +400,21 @@ impl<'a> Run<'a> {
         self.execution.status = status;
         self.execution.wake_at = None;
         self.execution.effect = None;
+        self.execution.visit = None;
         self.execution.completed_at = Some(self.scope.now);
     }
 
     fn finish(mut self) -> Sprint {
         self.execution.updated_at = self.scope.now;
         let courtesy = self.courtesy();
-        Sprint { execution: self.execution, steps: self.steps, messages: self.messages, courtesy }
+        Sprint {
+            execution: self.execution,
+            steps: self.steps,
+            messages: self.messages,
+            courtesy,
+            contact_changes: self.contact_changes,
+            events: self.events,
+        }
     }
 
     fn courtesy(&self) -> Option<Courtesy> {

@@ -1,6 +1,9 @@
 //! What comes of advancing an execution.
 
-use domain::{Execution, MessageId, OutgoingMessage};
+use domain::{
+    Execution, MessageId, OutgoingMessage,
+    plugin::{ContactChange, EmittedEvent},
+};
 use serde_json::Value;
 
 /// What came of advancing an execution. It is all to be stored in one transaction.
@@ -14,6 +17,10 @@ pub struct Sprint {
     pub messages: Vec<Saying>,
     /// What to show the contact of the message that is being dealt with. Nothing depends on it.
     pub courtesy: Option<Courtesy>,
+    /// Changes to make to the contact, in order.
+    pub contact_changes: Vec<ContactChange>,
+    /// What to tell triggers and waiting executions, in order.
+    pub events: Vec<EmittedEvent>,
 }
 
 /// A message with the node that says it, which is told if the message fails.

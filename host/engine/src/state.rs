@@ -85,7 +85,7 @@ pub(crate) fn scrub(value: &mut Value) {
 }
 
 /// Whether a value written as JSON takes more than `bytes`.
-fn longer_than(value: &Value, bytes: usize) -> bool {
+pub(crate) fn longer_than(value: &Value, bytes: usize) -> bool {
     struct Room(usize);
     impl std::io::Write for Room {
         fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {

@@ -165,7 +165,8 @@ impl Templates {
     }
 }
 
-fn is_template(source: &str) -> bool {
+/// Whether there is anything to fill in.
+pub(crate) fn is_template(source: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark))
 }
 

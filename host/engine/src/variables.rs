@@ -42,6 +42,8 @@ pub(crate) struct Variables<'a> {
     scope: &'a Scope<'a>,
     fixed: OnceCell<Fixed>,
     context: Option<minijinja::Value>,
+    /// The contact as this sprint has changed it.
+    contact: Option<Contact>,
 }
 
 /// What does not change during a sprint.
@@ -56,7 +58,19 @@ struct Fixed {
 impl<'a> Variables<'a> {
     /// The variables of a sprint that begins.
     pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
-        Self { scope, fixed: OnceCell::new(), context: None }
+        Self { scope, fixed: OnceCell::new(), context: None, contact: None }
+    }
+
+    /// The contact as it is by now.
+    pub(crate) fn contact(&self) -> &Contact {
+        self.contact.as_ref().unwrap_or(self.scope.contact)
+    }
+
+    /// To be told when the contact was changed.
+    pub(crate) fn contact_changed(&mut self, contact: Contact) {
+        self.contact = Some(contact);
+        self.fixed = OnceCell::new();
+        self.context = None;
     }
 
     /// To be told when the execution's state was changed.
@@ -100,9 +114,26 @@ impl<'a> Variables<'a> {
         found.cloned()
     }
 
+    /// Everything that a plugin may know.
+    pub(crate) fn surroundings(&self, execution: &Execution) -> Value {
+        let Fixed { contact, bot, flow, now, .. } = self.fixed();
+        let mut known = json!({
+            "contact": contact,
+            "bot": bot,
+            "flow": flow,
+            "execution": {"id": execution.id},
+            "variables": execution.state,
+            "now": now,
+        });
+        if execution.message.is_some() {
+            known["message"] = message(execution.message.as_ref());
+        }
+        known
+    }
+
     fn fixed(&self) -> &Fixed {
         self.fixed.get_or_init(|| {
-            let contact = contact(self.scope.contact);
+            let contact = contact(self.contact());
             let bot = json!({
                 "id": self.scope.bot.id, "name": self.scope.bot.name, "timezone": self.scope.bot.timezone
             });
@@ -119,7 +150,7 @@ impl<'a> Variables<'a> {
 }
 
 /// RFC 3339 with whole seconds, in the bot's time zone: what a person there would read off a clock.
-fn local(now: Time, timezone: &str) -> String {
+pub fn local(now: Time, timezone: &str) -> String {
     match timezone.parse::<chrono_tz::Tz>() {
         Ok(zone) => now.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true),
         Err(_) => now.to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -127,7 +158,7 @@ fn local(now: Time, timezone: &str) -> String {
 }
 
 /// The contact as flows see it. Fields that are not known are left out rather than null, so that `default("…")` works on them.
-pub(crate) fn contact(contact: &Contact) -> Value {
+pub fn contact(contact: &Contact) -> Value {
     let first_name = filled(contact.first_name.as_deref())
         .or_else(|| contact.name.as_deref().and_then(|name| name.split_whitespace().next()));
     without_nulls(json!({
@@ -150,7 +181,7 @@ pub(crate) fn contact(contact: &Contact) -> Value {
 }
 
 /// The message as flows see it.
-pub(crate) fn message(message: Option<&InboundMessage>) -> Value {
+pub fn message(message: Option<&InboundMessage>) -> Value {
     let Some(message) = message else { return json!({}) };
     without_nulls(json!({
         "id": message.id,

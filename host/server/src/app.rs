@@ -8,6 +8,7 @@ use storage::Db;
 use crate::{
     config::Config,
     http::{self, auth::Passwords},
+    plugins::Plugins,
     rotation::rotate,
     secrets::Secrets,
     work::{StartError, Work},
@@ -28,6 +29,10 @@ pub struct App {
     pub passwords: Passwords,
     /// Requests with an `Idempotency-Key` that are being answered.
     pub requests: http::Running,
+    /// How many requests addresses of triggers take.
+    pub(crate) hooks: http::Pace,
+    /// What users uploaded, at work.
+    pub plugins: Arc<Plugins>,
     /// What goes on in the background.
     pub work: Work,
 }
@@ -40,7 +45,10 @@ impl App {
     pub async fn start(config: Config, db: Db, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secrets = Secrets::open(&config)?;
         rotate(&db, &secrets, clock.as_ref()).await?;
-        let work = Work::start(&db, &clock, &config, &secrets).await?;
-        Ok(Self { passwords: Passwords::new(), requests: http::Running::default(), secrets, config, db, clock, work })
+        let plugins = Plugins::open(&db, &clock, &config, &secrets)?;
+        let work = Work::start(&db, &clock, &config, &secrets, &plugins).await?;
+        let (passwords, requests) = (Passwords::new(), http::Running::default());
+        let hooks = http::Pace::default();
+        Ok(Self { passwords, requests, hooks, secrets, config, db, clock, plugins, work })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn note(tx: &mut Tx, bot: BotId, consent: &NewConsent, now: Tim
         return Ok(Noted { is_change: false, event: None });
     }
     let event_type = if consent.opted_in { EventType::OptIn } else { EventType::OptOut };
-    let event = tx.watches_events(bot).await?.then(|| NewItem {
+    let event = tx.watches_events(bot, consent.contact_id).await?.then(|| NewItem {
         contact_id: consent.contact_id,
         kind: ItemKind::Event,
         message_id: None,

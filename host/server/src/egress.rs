@@ -64,33 +64,47 @@ impl EgressAllow {
     }
 }
 
+/// What every refusal of an address says.
+pub const REFUSAL: &str = "is not a public address";
+
 fn refusal(host: &str) -> String {
-    format!("{host} is not a public address; the operator can allow it with EGRESS_ALLOW")
+    format!("{host} {REFUSAL}; the operator can allow it with EGRESS_ALLOW")
 }
 
 /// A client that goes through the guard.
 ///
 /// # Errors
 /// When the TLS library cannot be set up.
-#[expect(clippy::disallowed_methods, reason = "the one place that makes the client for calls of flows")]
 pub fn client(allow: &Arc<EgressAllow>) -> reqwest::Result<reqwest::Client> {
     let on_redirect = allow.clone();
+    let follow = redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() > REDIRECTS_MAX {
+            attempt.error("too many redirects")
+        } else if let Err(reason) = on_redirect.check(attempt.url()) {
+            attempt.error(reason)
+        } else {
+            attempt.follow()
+        }
+    });
+    guarded(allow).redirect(follow).build()
+}
+
+/// A client that goes through the guard, follows no redirect and uses no connection twice.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub fn single_hop_client(allow: &Arc<EgressAllow>) -> reqwest::Result<reqwest::Client> {
+    guarded(allow).redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that makes clients for calls of flows and plugins")]
+fn guarded(allow: &Arc<EgressAllow>) -> reqwest::ClientBuilder {
     whatsapp::client::install_tls();
     reqwest::Client::builder()
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(Arc::new(GuardedResolver { allow: allow.clone() }))
-        .redirect(redirect::Policy::custom(move |attempt| {
-            if attempt.previous().len() > REDIRECTS_MAX {
-                attempt.error("too many redirects")
-            } else if let Err(reason) = on_redirect.check(attempt.url()) {
-                attempt.error(reason)
-            } else {
-                attempt.follow()
-            }
-        }))
-        .build()
 }
 
 /// A client that goes through the guard and follows no redirects: for files at Meta, with the token of a bot.

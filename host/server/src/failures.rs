@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{BotId, ContactId, HostId, MessageId, Time};
+use domain::{ContactId, HostId, MessageId, Time};
 use storage::{Arrival, ItemKind, Mailbox, NewItem, NewOutbound, Tx};
 
 use crate::{consent, runner::Payload};
@@ -53,7 +53,7 @@ struct Heard {
 async fn put(tx: &mut Tx, messages: &[MessageId], now: Time) -> storage::Result<Heard> {
     let (mut items, mut fallbacks) = (Vec::new(), Vec::new());
     let mut arrivals: BTreeMap<ContactId, Arrival> = BTreeMap::new();
-    let mut watched: HashMap<BotId, bool> = HashMap::new();
+    let mut watched: HashMap<ContactId, bool> = HashMap::new();
     for failed in tx.failed_messages(messages).await? {
         let (bot_id, contact_id) = (failed.bot_id, failed.contact_id);
         let lesson = consent::learn(tx, &failed, now).await?;
@@ -68,11 +68,11 @@ async fn put(tx: &mut Tx, messages: &[MessageId], now: Time) -> storage::Result<
             fallbacks.push(fallback);
             continue;
         }
-        let watches = match watched.get(&bot_id) {
+        let watches = match watched.get(&contact_id) {
             Some(known) => *known,
-            None => tx.watches_events(bot_id).await?,
+            None => tx.watches_events(bot_id, contact_id).await?,
         };
-        watched.insert(bot_id, watches);
+        watched.insert(contact_id, watches);
         if failed.execution_id.is_none() && !watches {
             continue;
         }

@@ -96,6 +96,7 @@ impl Running {
         let (_, ()) =
             tokio::join!(tokio::time::timeout(REQUESTS_DRAIN_MAX, &mut self.serving), self.app.work.shut_down());
         self.serving.abort();
+        self.app.plugins.close().await;
         self.app.work.leave().await;
         self.app.db.close().await;
     }

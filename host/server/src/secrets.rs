@@ -24,6 +24,7 @@ const KEY_FILE: &str = "secret_key";
 #[derive(Clone)]
 pub struct Secrets {
     token_key: [u8; 32],
+    plugin_cache_key: [u8; 32],
     cipher: XChaCha20Poly1305,
     /// Opens what was sealed before the secret key was changed.
     previous: Option<XChaCha20Poly1305>,
@@ -57,7 +58,12 @@ impl Secrets {
 
     /// Derives the keys.
     pub fn derive(secret_key: &SecretText) -> Self {
-        Self { token_key: derive(secret_key, b"chatboost access tokens"), cipher: cipher(secret_key), previous: None }
+        Self {
+            token_key: derive(secret_key, b"chatboost access tokens"),
+            plugin_cache_key: derive(secret_key, b"chatboost machine code of plugins"),
+            cipher: cipher(secret_key),
+            previous: None,
+        }
     }
 
     /// Whether a previous secret key is known.
@@ -68,6 +74,11 @@ impl Secrets {
     /// What access tokens are signed with.
     pub fn token_key(&self) -> &[u8; 32] {
         &self.token_key
+    }
+
+    /// What machine code of plugins that is kept on disk is authenticated with.
+    pub(crate) fn plugin_cache_key(&self) -> &[u8; 32] {
+        &self.plugin_cache_key
     }
 
     /// Seals a secret of a bot for the database. It opens only for the same bot and field.

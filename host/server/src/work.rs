@@ -1,5 +1,10 @@
 //! Everything that works in the background, put together: ingest, runner, outbox, and this host's membership.
 
+mod findings;
+mod telling;
+
+pub(crate) use findings::{failure, wake};
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
@@ -25,6 +30,8 @@ use crate::{
     ingest::{Ingest, Routes},
     media::Media,
     outbox::{Outbox, OutboxSettings},
+    plugins::Plugins,
+    pollers::Pollers,
     runner::{Cache, Courtesies, Effects, Egress, Payload, Runner, new_execution},
     schedules::Schedules,
     secrets::Secrets,
@@ -41,6 +48,7 @@ pub struct Work {
     membership: Arc<Membership>,
     runner: Arc<Runner>,
     schedules: Arc<Schedules>,
+    pollers: Arc<Pollers>,
     graves: Arc<Graves>,
     outbox: Arc<Outbox>,
     ingest: Ingest,
@@ -80,6 +88,12 @@ pub enum StartError {
     /// Where files are kept cannot be opened.
     #[error("{0}")]
     MediaStore(String),
+    /// Plugins cannot be run on this machine.
+    #[error(transparent)]
+    Plugins(#[from] plugin_host::SetupError),
+    /// This program, which compiles plugins in a process of its own, cannot be found.
+    #[error("this program's own file: {0}")]
+    Program(std::io::Error),
 }
 
 /// What is asked of an execution from outside.
@@ -108,6 +122,7 @@ impl Work {
         clock: &Arc<dyn Clock>,
         config: &Config,
         secrets: &Secrets,
+        plugins: &Arc<Plugins>,
     ) -> Result<Self, StartError> {
         let (stop, stop_sending) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, sending) = (TaskTracker::new(), TaskTracker::new());
@@ -122,13 +137,13 @@ impl Work {
         let elsewhere = egress::client_for_files(&Arc::new(allow.clone()))?;
         let client = whatsapp::client::Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version)?
             .with_elsewhere(elsewhere);
-        let effects = Effects::new(Egress::new(allow)?);
+        let effects = Effects::new(Egress::new(allow)?, plugins.clone());
         let templates = Templates::new(db, clock, &client, &defaults, &tasks, &stop);
         let media = Media::open(db, clock, &client, &defaults, &config.media)
             .map_err(|error| StartError::MediaStore(error.to_string()))?;
         essential::spawn(&tasks, "media", media.clone().run(stop.clone()));
         let membership = Membership::join(db.clone(), clock.clone()).await?;
-        let cache = Arc::new(Cache::new(defaults.clone()));
+        let cache = Arc::new(Cache::new(defaults.clone(), plugins.clone()));
         let changes = Changes::new(db.is_shared());
         let settings = OutboxSettings {
             messages_per_second: config.whatsapp.messages_per_second.unwrap_or(0),
@@ -166,8 +181,11 @@ impl Work {
         runner.start(&tasks);
         let schedules = Schedules::new(db, clock, &membership, &runner);
         essential::spawn(&tasks, "schedules", schedules.clone().run(stop.clone()));
+        let pollers = Pollers::new(db, clock, &membership, &runner, plugins, config.triggers.poll_seconds_min);
+        essential::spawn(&tasks, "pollers", pollers.clone().run(stop.clone()));
         let graves = Arc::new(Graves::default());
         essential::spawn(&tasks, "graves", graves.clone().run(db.clone(), stop.clone()));
+        essential::spawn(&tasks, "plugins", plugins.clone().keep(stop.clone()));
         let (freed, dead) = (runner.clone(), outbox.clone());
         let lease = membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all());
         essential::spawn(&tasks, "lease", lease);
@@ -181,6 +199,7 @@ impl Work {
             membership,
             runner,
             schedules,
+            pollers,
             graves,
             outbox,
             ingest,
@@ -230,6 +249,7 @@ impl Work {
     /// When a trigger fires by the clock has changed.
     pub fn reschedule(&self) {
         self.schedules.nudge();
+        self.pollers.nudge();
     }
 
     /// Contacts in work and messages not yet settled on this host, for tests and metrics: both 0 when it is idle.
@@ -274,7 +294,7 @@ impl Work {
     /// # Errors
     /// When the database refuses.
     pub async fn announce(&self, mut tx: Tx, contact: &Contact, event_type: EventType) -> storage::Result<()> {
-        if !tx.watches_events(contact.bot_id).await? {
+        if !tx.watches_events(contact.bot_id, contact.id).await? {
             return tx.commit().await;
         }
         let payload = Payload { event_type: Some(event_type), ..Payload::default() }.stored();

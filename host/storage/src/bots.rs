@@ -63,6 +63,20 @@ pub struct Bot {
     pub health: Health,
 }
 
+impl Bot {
+    /// What flows and plugins are told of it.
+    pub fn info(&self) -> domain::BotInfo {
+        domain::BotInfo {
+            id: self.id,
+            name: self.name.clone(),
+            timezone: self.timezone.clone(),
+            number_changed_at: self.number_changed_at,
+            mark_as_read: self.mark_as_read,
+            typing_indicator: self.typing_indicator,
+        }
+    }
+}
+
 /// What of a bot its owner may set. An update writes all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BotSettings {
@@ -297,6 +311,7 @@ impl Tx {
         on!(self, c => sqlx::query(
             "DELETE FROM trigger_logs WHERE trigger_id IN (SELECT id FROM triggers WHERE bot_id = $1)")
             .bind(id.0).execute(c).await.map(|_| ()))?;
+        self.purge_plugins_of_bot(id).await?;
         on!(self, c => sqlx::query("DELETE FROM bots WHERE id = $1 AND owner_id IS NULL")
             .bind(id.0).execute(c).await.map(|_| ()))?;
         Ok(true)

@@ -11,7 +11,7 @@ pub(crate) const ADDRESSES: &str = "SELECT bot_id, phone AS address, id AS conta
      UNION ALL SELECT bot_id, address, contact_id FROM contact_aliases";
 
 #[derive(Debug, Clone, FromRow)]
-struct ContactRow {
+pub(crate) struct ContactRow {
     #[sqlx(try_from = "i64")]
     id: ContactId,
     #[sqlx(try_from = "i64")]

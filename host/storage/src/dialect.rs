@@ -19,12 +19,39 @@ impl Tx {
         }
     }
 
+    /// What a `SELECT` adds to lock its rows and let others refer to them, e.g. by a message of a contact.
+    pub(crate) fn for_no_key_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR NO KEY UPDATE",
+        }
+    }
+
     /// What stands before and after a bound tag to ask whether the contact `c` has it.
     pub(crate) fn has_tag(&self) -> (&'static str, &'static str) {
         match self {
             Self::Sqlite(_) => ("EXISTS (SELECT 1 FROM json_each(c.tags) WHERE value = ", ")"),
             Self::Postgres(_) => ("c.tags @> to_jsonb(CAST(", " AS TEXT))"),
         }
+    }
+
+    /// What stands after a text to compare it by its bytes. SQLite does so anyway.
+    pub(crate) fn by_bytes(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " COLLATE \"C\"",
+        }
+    }
+
+    /// Lets one change of the values that a plugin keeps for a holder happen at a time. SQLite does so anyway.
+    pub(crate) async fn lock_values(&mut self, plugin: i64, bot: i64, holder: i64) -> Result<()> {
+        if let Self::Postgres(t) = self {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                .bind(format!("plugin values {plugin} {bot} {holder}"))
+                .execute(&mut **t)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Makes all that this transaction reads from now on be of one moment. On SQLite it is anyway. To be called first.

@@ -75,6 +75,7 @@ struct Row {
     turn: i64,
     wake_at: Option<Time>,
     effect: Option<Json<domain::Effect>>,
+    visit: Option<Json<domain::plugin::PluginVisit>>,
     error: Option<String>,
     started_at: Time,
     updated_at: Time,
@@ -107,6 +108,7 @@ impl TryFrom<Row> for ExecutionRow {
                 turn: row.turn,
                 wake_at: row.wake_at,
                 effect: row.effect.map(|e| e.0),
+                visit: row.visit.map(|visit| visit.0),
                 error: row.error,
                 started_at: row.started_at,
                 updated_at: row.updated_at,
@@ -118,7 +120,7 @@ impl TryFrom<Row> for ExecutionRow {
 
 const COLUMNS: &str =
     "SELECT e.id, e.bot_id, e.contact_id, e.flow_id, e.flow_version, e.trigger_id, e.status, e.current_node, e.state,
-        e.message, e.depth, e.steps, e.turn, e.wake_at, e.effect, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
+        e.message, e.depth, e.steps, e.turn, e.wake_at, e.effect, e.visit, e.error, e.started_at, e.updated_at, e.completed_at, c.phone, c.bsuid
      FROM executions e JOIN contacts c ON c.id = e.contact_id";
 
 impl Tx {
@@ -142,7 +144,7 @@ impl Tx {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
-                        state, message, depth, steps, turn, wake_at, effect, error, started_at, updated_at, completed_at) ");
+                        state, message, depth, steps, turn, wake_at, effect, visit, error, started_at, updated_at, completed_at) ");
                 query.push_values(executions, |mut row, new| {
                     let e = &new.execution;
                     row.push_bind(e.id.0)
@@ -160,6 +162,7 @@ impl Tx {
                         .push_bind(e.turn)
                         .push_bind(e.wake_at)
                         .push_bind(e.effect.as_ref().map(Json))
+                        .push_bind(e.visit.as_ref().map(Json))
                         .push_bind(&e.error)
                         .push_bind(e.started_at)
                         .push_bind(e.updated_at)
@@ -169,7 +172,7 @@ impl Tx {
                     " ON CONFLICT (id) DO UPDATE SET
                     status = excluded.status, current_node = excluded.current_node, state = excluded.state,
                     message = excluded.message, steps = excluded.steps, turn = excluded.turn, wake_at = excluded.wake_at,
-                    effect = excluded.effect, error = excluded.error, updated_at = excluded.updated_at,
+                    effect = excluded.effect, visit = excluded.visit, error = excluded.error, updated_at = excluded.updated_at,
                     completed_at = excluded.completed_at");
                 query.build().persistent(false).execute(c).await.map(|_| ())
             })?;

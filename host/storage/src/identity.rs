@@ -187,7 +187,7 @@ impl Tx {
         let mut circle = self.circle(identity.bot_id, &addresses).await?;
         for _ in 1..LOOKS_MAX {
             let ids: Vec<ContactId> = circle.persons.iter().map(|person| person.id).collect();
-            self.lock_contacts(&ids).await?;
+            self.seize_contacts(&ids).await?;
             circle = self.circle(identity.bot_id, &addresses).await?;
             if circle.persons.iter().map(|person| person.id).eq(ids) {
                 break;
@@ -307,7 +307,7 @@ impl Tx {
         Ok(Circle { persons, aliases })
     }
 
-    async fn lock_contacts(&mut self, ids: &[ContactId]) -> Result<()> {
+    async fn seize_contacts(&mut self, ids: &[ContactId]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
         }

@@ -22,6 +22,7 @@ mod account_events;
 mod api_keys;
 mod bots;
 mod consents;
+mod contact_changes;
 mod contacts;
 mod db;
 mod dialect;
@@ -31,6 +32,7 @@ mod flow_statistics;
 mod flows;
 mod health;
 mod histogram;
+mod hooks;
 mod hosts;
 mod idempotency;
 mod identity;
@@ -43,6 +45,8 @@ mod messages;
 mod migrate;
 mod nodes;
 mod page;
+mod plugins;
+mod pollers;
 mod schedules;
 mod sending;
 mod sightings;
@@ -68,6 +72,7 @@ pub use flow_statistics::{FlowDay, FlowScope, FlowTotals, LiveCount, NodeCount};
 pub use flows::{Flow, FlowFields, FlowRemoval, VersionRow};
 pub use health::{Health, Stops};
 pub use histogram::Histogram;
+pub use hooks::{Hook, HookSecret};
 pub use hosts::Host;
 pub use idempotency::{KeptRequest, RequestKey};
 pub use identity::{Identity, United};
@@ -82,6 +87,12 @@ pub use messages::{MessageFilter, MessageRow, NewInbound, NewOutbound, SendResul
 pub use migrate::{Column, SchemaError};
 pub use nodes::{Node, NodeFields, definition};
 pub use page::Page;
+pub use plugins::{
+    HeldUsage, HeldValue, Holder, KeptOutcome, LogSource, NewPluginLog, NewPluginVersion, Plugin, PluginLog,
+    PluginReference, PluginUsage, PluginVersion, ReferenceKind, SealedSecret, UsageKey, ValueCheck, ValueCommit,
+    ValueExpiry, ValueLimits, ValueWrite, VersionHead, VisibleVersion,
+};
+pub use pollers::{DuePoller, Looked};
 pub use schedules::DueSchedule;
 pub use sending::Failed;
 pub use sightings::{Seen, Sighting, Sightings};

@@ -80,6 +80,8 @@ pub enum ItemKind {
     Schedule,
     /// A message to the contact failed for good; which, says the payload.
     MessageFailed,
+    /// A trigger that fires by a request or by what it found; which, says the payload.
+    Trigger,
 }
 
 impl ItemKind {
@@ -93,6 +95,7 @@ impl ItemKind {
             Self::Event => "event",
             Self::Schedule => "schedule",
             Self::MessageFailed => "message_failed",
+            Self::Trigger => "trigger",
         }
     }
 
@@ -106,6 +109,7 @@ impl ItemKind {
             "event" => Self::Event,
             "schedule" => Self::Schedule,
             "message_failed" => Self::MessageFailed,
+            "trigger" => Self::Trigger,
             other => return Err(Error::Corrupt(format!("mailbox item of kind {other}"))),
         })
     }

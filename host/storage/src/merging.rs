@@ -22,10 +22,18 @@ pub struct Merge {
     pub owner: Option<Option<HostId>>,
 }
 
-/// The tables whose rows hang on a contact and simply move. `message_reactions`, `mailboxes` and `contacts` itself need
+/// The tables whose rows hang on a contact and simply move. `message_reactions`, `plugin_values`, `mailboxes` and `contacts` itself need
 /// more than that.
-const MOVING: [&str; 7] =
-    ["executions", "messages", "mailbox_items", "trigger_logs", "contact_aliases", "consents", "media"];
+const MOVING: [&str; 8] = [
+    "executions",
+    "messages",
+    "mailbox_items",
+    "trigger_logs",
+    "contact_aliases",
+    "consents",
+    "media",
+    "plugin_outcomes",
+];
 
 /// A contact as far as merging is concerned: all of it.
 #[derive(Debug, Clone, FromRow)]
@@ -193,6 +201,12 @@ impl Tx {
              SELECT message_id, $2, emoji, at FROM message_reactions WHERE contact_id = $1
              ON CONFLICT (message_id, contact_id) DO UPDATE SET emoji = excluded.emoji, at = excluded.at
              WHERE excluded.at > message_reactions.at")
+            .bind(from.0).bind(into.0).execute(c).await.map(|_| ()))?;
+        // Two values cannot be made one without knowing what they mean: that of the contact who stays stays.
+        on!(self, c => sqlx::query(
+            "INSERT INTO plugin_values (plugin_id, bot_id, holder, key, contact_id, value, version, expires_at)
+             SELECT plugin_id, bot_id, $2, key, $2, value, version, expires_at FROM plugin_values WHERE contact_id = $1
+             ON CONFLICT (plugin_id, bot_id, holder, key) DO NOTHING")
             .bind(from.0).bind(into.0).execute(c).await.map(|_| ()))?;
         let owner = match left {
             Some(left) => Some(self.merge_mailbox(into, left, now).await?),

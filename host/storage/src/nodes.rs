@@ -93,7 +93,7 @@ impl From<&NodeDefinition> for NodeFields {
 
 /// The definition that these nodes, ordered by position, make.
 pub fn definition(nodes: &[Node]) -> FlowDefinition {
-    FlowDefinition { nodes: nodes.iter().map(Node::definition).collect() }
+    FlowDefinition { nodes: nodes.iter().map(Node::definition).collect(), ..FlowDefinition::default() }
 }
 
 impl Tx {

@@ -21,6 +21,7 @@ pub struct Tally {
     nodes: BTreeMap<(FlowId, i64, &'static str, String), i64>,
     triggers: BTreeMap<(TriggerId, i64), TriggerCounts>,
     decisions: Vec<Decision>,
+    failures: Vec<Decision>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -105,6 +106,7 @@ impl Tally {
             ExecutionStatus::Running
             | ExecutionStatus::WaitingInput
             | ExecutionStatus::WaitingTimer
+            | ExecutionStatus::WaitingEvent
             | ExecutionStatus::WaitingEffect => {}
         }
     }
@@ -138,6 +140,13 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// A trigger could not say whether it fires: only its log learns of it.
+    pub fn failed_to_say(&mut self, failure: Decision) {
+        self.failures.push(failure);
+    }
+}
+
 /// Adds rows to what is there. Counts of flows and triggers that are gone are dropped, and rows are locked in the order
 /// of their keys by everybody.
 macro_rules! add {
@@ -162,7 +171,8 @@ impl Tx {
     /// When the database refuses.
     pub async fn add_tally(&mut self, tally: &Tally) -> Result<()> {
         let shard = tally.shard;
-        self.append_decisions(&tally.decisions).await?;
+        self.append_decisions(&tally.failures, "failed").await?;
+        self.append_decisions(&tally.decisions, "refused").await?;
         add!(
             self,
             tally.flows,
@@ -225,7 +235,8 @@ impl Tx {
         Ok(())
     }
 
-    async fn append_decisions(&mut self, decisions: &[Decision]) -> Result<()> {
+    /// `otherwise`: the word for those that started nothing.
+    async fn append_decisions(&mut self, decisions: &[Decision], otherwise: &str) -> Result<()> {
         for chunk in decisions.chunks(ROWS_PER_STATEMENT) {
             on!(&mut *self, c => {
                 let mut query = QueryBuilder::new(
@@ -239,7 +250,7 @@ impl Tx {
                         .push_bind(d.contact_id.map(|id| id.0))
                         .push_bind(d.execution_id.map(|id| id.0))
                         .push_bind(d.message_id.map(|id| id.0))
-                        .push_bind(if d.execution_id.is_some() { "started" } else { "refused" })
+                        .push_bind(if d.execution_id.is_some() { "started" } else { otherwise })
                         .push_bind(&d.reason)
                         .push_bind(d.at)
                         .push_bind(place);

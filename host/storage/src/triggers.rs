@@ -1,6 +1,6 @@
 //! Triggers: what starts a flow.
 
-use domain::{BotId, FlowId, Time, Trigger, TriggerId, TriggerRule, UserId};
+use domain::{BotId, ContactId, FlowId, Time, Trigger, TriggerId, TriggerRule, UserId};
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use crate::{Page, Result, Tx, db::on};
@@ -29,6 +29,10 @@ pub struct TriggerRow {
     /// What it watches for.
     #[sqlx(json)]
     pub rule: TriggerRule,
+    /// The unguessable part of its address, when requests fire it.
+    pub hook_token: Option<String>,
+    /// The sealed secret that requests to it are signed with.
+    pub hook_secret: Option<String>,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
@@ -225,15 +229,22 @@ impl Tx {
         Ok(rows.into_iter().map(Trigger::from).collect())
     }
 
-    /// Whether a bot has an event trigger that is switched on.
+    /// Whether a bot has a trigger that is switched on and may watch for events, or a contact an execution that waits for
+    /// one.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn watches_events(&mut self, bot: BotId) -> Result<bool> {
+    pub async fn watches_events(&mut self, bot: BotId, contact: ContactId) -> Result<bool> {
         let found: Option<i64> = on!(self, c => sqlx::query_scalar(
-            "SELECT id FROM triggers WHERE bot_id = $1 AND trigger_type = 'event' AND is_active = $2 LIMIT 1")
+            "SELECT id FROM triggers WHERE bot_id = $1 AND trigger_type IN ('event', 'plugin') AND is_active = $2 LIMIT 1")
             .bind(bot.0).bind(true).fetch_optional(c).await)?;
-        Ok(found.is_some())
+        if found.is_some() {
+            return Ok(true);
+        }
+        let waits: Option<i64> = on!(self, c => sqlx::query_scalar(
+            "SELECT id FROM executions WHERE contact_id = $1 AND completed_at IS NULL AND status = 'waiting_event' LIMIT 1")
+            .bind(contact.0).fetch_optional(c).await)?;
+        Ok(waits.is_some())
     }
 
     /// Deletes a trigger that was claimed in this transaction, with its log and statistics.

@@ -205,7 +205,9 @@ async fn every_fault_is_named_at_once() {
     }
     let trigger = keyword(&ada, bot, flow, json!(["hi"]), json!({})).await;
     for (other, pointers) in [
-        (json!({ "trigger_type": "webhook" }), vec!["/trigger_type"]),
+        (json!({ "trigger_type": "webhook" }), vec!["/contact"]),
+        (json!({ "trigger_type": "plugin" }), vec!["/plugin", "/type"]),
+        (json!({ "trigger_type": "telepathy" }), vec!["/trigger_type"]),
         (json!({ "trigger_type": "event" }), vec!["/event_type"]),
         (json!({ "trigger_type": "schedule" }), vec!["/schedule_type"]),
     ] {

@@ -39,7 +39,7 @@ fn node(flow: i64, at: i64, kind: &str, [entered, waiting, failed]: [i64; 3], ex
 
 fn statuses(changes: &Value) -> Value {
     let mut all = json!({
-        "running": 0, "waiting_input": 0, "waiting_timer": 0, "waiting_effect": 0,
+        "running": 0, "waiting_input": 0, "waiting_timer": 0, "waiting_event": 0, "waiting_effect": 0,
         "completed": 0, "failed": 0, "cancelled": 0,
     });
     all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());

@@ -51,6 +51,7 @@ async fn execution(tx: &mut Tx, name: &str) -> Execution {
         turn: 0,
         wake_at: None,
         effect: None,
+        visit: None,
         error: None,
         started_at: now(),
         updated_at: now(),

@@ -111,6 +111,7 @@ each_database! {
             turn: 0,
             wake_at: None,
             effect: None,
+            visit: None,
             error: None,
             started_at: now(),
             updated_at: now(),

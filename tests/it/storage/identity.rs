@@ -94,6 +94,7 @@ fn execution(id: i64, bot_id: BotId, contact_id: ContactId, flow_id: FlowId, sta
         turn: 0,
         wake_at: None,
         effect: (status == ExecutionStatus::WaitingEffect).then_some(effect),
+        visit: None,
         error: None,
         started_at: now(),
         updated_at: now(),
@@ -402,7 +403,7 @@ each_database! {
             columns.iter().filter(|column| column.column == "contact_id").map(|column| column.table.as_str()).collect();
         assert_eq!(tables, [
             "consents", "contact_aliases", "executions", "mailbox_items", "mailboxes", "media", "message_reactions",
-            "messages", "trigger_logs",
+            "messages", "plugin_outcomes", "plugin_values", "trigger_logs",
         ]);
     }
 }

@@ -99,7 +99,7 @@ each_database! {
     async fn a_bot_watches_events_while_an_event_trigger_is_on(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let (bot, schedule) = trigger(&mut tx).await;
-        assert!(!tx.watches_events(bot).await.unwrap());
+        assert!(!tx.watches_events(bot, ContactId(0)).await.unwrap());
         let row = tx.triggers_of_bot(bot).await.unwrap().remove(0);
         let conditions = JsonMap::from_iter([("source".to_owned(), "whatsapp".into())]);
         let fields = TriggerFields {
@@ -112,8 +112,8 @@ each_database! {
         };
         let made = tx.update_trigger(schedule, &fields, now()).await.unwrap();
         assert_eq!(made.rule, fields.rule);
-        assert!(tx.watches_events(bot).await.unwrap());
+        assert!(tx.watches_events(bot, ContactId(0)).await.unwrap());
         tx.update_trigger(schedule, &TriggerFields { is_active: false, ..fields }, now()).await.unwrap();
-        assert!(!tx.watches_events(bot).await.unwrap());
+        assert!(!tx.watches_events(bot, ContactId(0)).await.unwrap());
     }
 }

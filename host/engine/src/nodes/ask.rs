@@ -98,7 +98,7 @@ impl Ask {
             Wake::Input => self.answered(run),
             Wake::Timer => Ok(run.leave("timed_out", "timeout_path", self.timeout_path, Map::new())),
             Wake::Resume => self.resumed(run),
-            Wake::Effect(_) => wake.unexpected(),
+            Wake::Effect(_) | Wake::Event(_) => wake.unexpected(),
         }
     }
 

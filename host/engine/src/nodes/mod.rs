@@ -6,6 +6,7 @@
 mod ask;
 mod condition;
 mod end;
+pub(crate) mod plugin;
 mod send_message;
 mod set_variable;
 mod wait;
@@ -15,6 +16,7 @@ use chrono::TimeDelta;
 use domain::EffectOutcome;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
+use serde_json::Value;
 
 use crate::{
     config::Reader,
@@ -82,6 +84,8 @@ pub(crate) enum Node {
     SetVariable(set_variable::SetVariable),
     /// See [`NodeType::End`].
     End(end::End),
+    /// A plugin's: `<plugin>/<type>`.
+    Plugin(Box<plugin::PluginNode>),
 }
 
 /// What becomes of a contact's silence on the way out of a node.
@@ -102,6 +106,8 @@ pub(crate) enum Wake {
     Timer,
     /// A person.
     Resume,
+    /// The event it waited for.
+    Event(Value),
     /// The outcome of its effect.
     Effect(EffectOutcome),
 }
@@ -113,6 +119,7 @@ impl Wake {
             Self::Input => "a message",
             Self::Timer => "a point in time",
             Self::Resume => "anything",
+            Self::Event(_) => "an event",
             Self::Effect(_) => "the outcome of a request",
         };
         Err(Failure(format!("the node does not wait for {what}")))
@@ -133,9 +140,9 @@ impl Node {
         })
     }
 
-    /// Its type.
-    pub(crate) fn kind(&self) -> NodeType {
-        match self {
+    /// The word for its type.
+    pub(crate) fn word(&self) -> &str {
+        let kind = match self {
             Self::SendMessage(_) => NodeType::SendMessage,
             Self::Ask(_) => NodeType::Ask,
             Self::Wait(_) => NodeType::Wait,
@@ -143,7 +150,9 @@ impl Node {
             Self::WebhookAction(_) => NodeType::WebhookAction,
             Self::SetVariable(_) => NodeType::SetVariable,
             Self::End(_) => NodeType::End,
-        }
+            Self::Plugin(node) => return node.word(),
+        };
+        kind.as_str()
     }
 
     /// Where it can lead; none stands for an exit that ends the flow.
@@ -156,6 +165,7 @@ impl Node {
             Self::WebhookAction(node) => node.exits(),
             Self::SetVariable(node) => node.exits(),
             Self::End(_) => Vec::new(),
+            Self::Plugin(node) => node.exits(),
         }
     }
 
@@ -174,7 +184,9 @@ impl Node {
             | Self::Condition(_)
             | Self::WebhookAction(_)
             | Self::SetVariable(_)
-            | Self::End(_) => at_once(self),
+            | Self::End(_)
+            // How long it waits is only known to the plugin.
+            | Self::Plugin(_) => at_once(self),
         }
     }
 
@@ -183,14 +195,19 @@ impl Node {
         match self {
             Self::SendMessage(node) => Some(node.outgoing()),
             Self::Ask(node) => Some(node.outgoing()),
-            Self::Wait(_) | Self::Condition(_) | Self::WebhookAction(_) | Self::SetVariable(_) | Self::End(_) => None,
+            Self::Wait(_)
+            | Self::Condition(_)
+            | Self::WebhookAction(_)
+            | Self::SetVariable(_)
+            | Self::End(_)
+            | Self::Plugin(_) => None,
         }
     }
 
     /// Whether it makes the execution wait.
     pub(crate) fn pauses(&self) -> bool {
         match self {
-            Self::Ask(_) | Self::Wait(_) | Self::WebhookAction(_) => true,
+            Self::Ask(_) | Self::Wait(_) | Self::WebhookAction(_) | Self::Plugin(_) => true,
             Self::SendMessage(_) | Self::Condition(_) | Self::SetVariable(_) | Self::End(_) => false,
         }
     }
@@ -205,6 +222,7 @@ impl Node {
             Self::WebhookAction(node) => node.enter(run),
             Self::SetVariable(node) => node.enter(run),
             Self::End(node) => Ok(node.enter(run)),
+            Self::Plugin(node) => node.enter(run),
         }
     }
 
@@ -214,6 +232,7 @@ impl Node {
             Self::Ask(node) => node.resume(run, &wake),
             Self::Wait(node) => node.resume(run, &wake),
             Self::WebhookAction(node) => node.resume(run, wake),
+            Self::Plugin(node) => node.resume(run, wake),
             Self::SendMessage(_) | Self::Condition(_) | Self::SetVariable(_) | Self::End(_) => wake.unexpected(),
         }
     }

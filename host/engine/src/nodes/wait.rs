@@ -65,7 +65,7 @@ impl Wait {
         let detail = match wake {
             Wake::Timer => Map::new(),
             Wake::Resume => Map::from_iter([("by".to_owned(), json!("resume"))]),
-            Wake::Input | Wake::Effect(_) => return wake.unexpected(),
+            Wake::Input | Wake::Effect(_) | Wake::Event(_) => return wake.unexpected(),
         };
         Ok(run.leave("elapsed", "next", self.next, detail))
     }

@@ -116,7 +116,9 @@ impl WebhookAction {
         match wake {
             Wake::Effect(EffectOutcome::Replied(reply)) => self.replied(run, reply),
             Wake::Effect(EffectOutcome::Unreachable { reason, attempts }) => self.unreachable(run, &reason, attempts),
-            Wake::Input | Wake::Timer | Wake::Resume => wake.unexpected(),
+            Wake::Effect(EffectOutcome::Plugin { .. }) | Wake::Input | Wake::Timer | Wake::Resume | Wake::Event(_) => {
+                wake.unexpected()
+            }
         }
     }
 

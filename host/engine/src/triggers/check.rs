@@ -5,7 +5,7 @@ use domain::{Fault, MatchType, TriggerRule};
 use crate::{
     limits::{KEYWORD_CHARS, KEYWORDS_PER_TRIGGER},
     pattern,
-    triggers::{conditions, fold, schedule},
+    triggers::{conditions, fold, schedule, webhook},
 };
 
 /// Every fault of a rule, with pointers such as `/keywords/2`.
@@ -28,6 +28,9 @@ pub fn check(rule: &TriggerRule) -> Vec<Fault> {
         }
         TriggerRule::Event { event_conditions, .. } => conditions::check(event_conditions),
         TriggerRule::Schedule(schedule) => schedule::check(schedule),
+        TriggerRule::Webhook(rule) => webhook::Webhook::compile(rule).err().unwrap_or_default(),
+        // Whether its settings fit is for whoever knows the plugin.
+        TriggerRule::Plugin(_) => Vec::new(),
     }
 }
 

@@ -34,7 +34,7 @@ impl Watcher {
             interrupt: trigger.interrupt,
             conditions: Conditions::read(event_conditions),
         };
-        Some((*event_type, watcher))
+        Some((event_type.clone(), watcher))
     }
 }
 
@@ -52,14 +52,14 @@ impl EventIndex {
     }
 
     /// Whether anything watches for events of a type.
-    pub(super) fn watches(&self, event_type: EventType) -> bool {
-        self.by_type.contains_key(&event_type)
+    pub(super) fn watches(&self, event_type: &EventType) -> bool {
+        self.by_type.contains_key(event_type)
     }
 
     /// The trigger that an event fires: the highest priority that matches, then the lowest id.
-    pub(super) fn choose(&self, event_type: EventType, event: &Value, interrupting: bool) -> Option<&Watcher> {
+    pub(super) fn choose(&self, event_type: &EventType, event: &Value, interrupting: bool) -> Option<&Watcher> {
         self.by_type
-            .get(&event_type)?
+            .get(event_type)?
             .iter()
             .filter(|watcher| watcher.interrupt || !interrupting)
             .find(|watcher| watcher.conditions.as_ref().is_some_and(|conditions| conditions.unmet(event).is_none()))
@@ -77,7 +77,7 @@ pub(super) fn unmet(trigger: &Trigger, event: &Value) -> Option<String> {
 }
 
 /// What happened, as `event_conditions` see it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Event<'a> {
     /// What.
     pub event_type: EventType,
@@ -89,6 +89,8 @@ pub struct Event<'a> {
     pub execution: Option<&'a Execution>,
     /// The message of the bot's that failed.
     pub failed: Option<&'a FailedMessage>,
+    /// What came along with a custom event.
+    pub payload: Option<&'a Value>,
     /// When.
     pub at: Time,
 }
@@ -105,6 +107,9 @@ impl Event<'_> {
         if self.message.is_some() {
             document.insert("message".to_owned(), variables::message(self.message));
         }
+        if let Some(payload) = self.payload {
+            document.insert("payload".to_owned(), payload.clone());
+        }
         if let Some(execution) = self.execution {
             document.extend(particulars(execution));
             document.insert("state".to_owned(), Value::Object(execution.state.clone()));
@@ -113,9 +118,21 @@ impl Event<'_> {
         Value::Object(document)
     }
 
+    /// What plugins see of it (`event.schema.json`).
+    pub fn for_plugins(&self) -> Value {
+        json!({
+            "name": self.event_type,
+            "payload": self.payload,
+            "at": self.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        })
+    }
+
     /// The part of the document that the started flow gets as `state.event`.
     pub fn summary(&self) -> Value {
         let mut summary = Map::from_iter([("event_type".to_owned(), json!(self.event_type))]);
+        if let Some(payload) = self.payload {
+            summary.insert("payload".to_owned(), payload.clone());
+        }
         summary.extend(self.execution.map(particulars).unwrap_or_default());
         summary.extend(self.failed.map(failure).unwrap_or_default());
         Value::Object(summary)

@@ -34,7 +34,7 @@ pub struct Match {
 }
 
 /// How one trigger fared with a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The trigger.
     pub trigger_id: TriggerId,
@@ -44,6 +44,8 @@ pub struct Candidate {
     pub priority: i64,
     /// The first of its keywords that matched.
     pub matched_keyword: Option<String>,
+    /// How sure a matcher is that matches.
+    pub score: Option<f64>,
     /// Sentence for people.
     pub reason: String,
 }
@@ -92,6 +94,7 @@ impl KeywordIndex {
                     matched,
                     priority: trigger.priority,
                     matched_keyword: found.filter(|_| matched).map(str::to_owned),
+                    score: None,
                     reason,
                 })
             })

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{conversation, event, keyword, schedule, validation};
+use crate::support::{conversation, event, keyword, matcher, schedule, validation, webhook};
 
 /// Files that are about no single node or trigger type.
-const OTHERS: [&str; 4] = ["validate", "templates", "window", "courtesy"];
+const OTHERS: [&str; 5] = ["validate", "templates", "plugin_node", "window", "courtesy"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cases")
@@ -64,6 +64,11 @@ fn node_types() {
 }
 
 #[test]
+fn nodes_of_plugins() {
+    play("plugin_node", conversation::play);
+}
+
+#[test]
 fn templates() {
     play("templates", conversation::play);
 }
@@ -83,6 +88,8 @@ fn trigger_types() {
     play("keyword", keyword::play);
     play("event", event::play);
     play("schedule", schedule::play);
+    play("webhook", webhook::play);
+    play("plugin", matcher::play);
 }
 
 #[test]

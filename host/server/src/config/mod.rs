@@ -6,6 +6,7 @@
 mod database_url;
 mod dotenv;
 mod media;
+mod plugins;
 mod reader;
 mod secret_text;
 pub mod variables;
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use media::{BucketConfig, MediaConfig, StoreConfig};
+pub use plugins::PluginsConfig;
 pub use reader::ConfigError;
 pub use secret_text::SecretText;
 
@@ -40,6 +42,10 @@ pub struct Config {
     pub media: MediaConfig,
     /// Which internal addresses flows may call.
     pub egress: EgressConfig,
+    /// Where and how often triggers are fired from outside.
+    pub triggers: TriggersConfig,
+    /// What plugins may do and use.
+    pub plugins: PluginsConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -106,6 +112,17 @@ pub struct WhatsAppConfig {
 pub struct EgressConfig {
     /// What the egress guard lets through.
     pub allow: Vec<EgressRule>,
+}
+
+/// Where and how often triggers are fired from outside.
+#[derive(Debug, Clone)]
+pub struct TriggersConfig {
+    /// Where the outside reaches this server, without a trailing slash; shown in the addresses of triggers.
+    pub public_url: Option<String>,
+    /// Requests per second to one trigger's address, on one host; twice as many may come at once.
+    pub hook_requests_per_second: u32,
+    /// Shortest time between two looks of a poller, in seconds.
+    pub poll_seconds_min: u32,
 }
 
 /// One thing that the egress guard lets through.

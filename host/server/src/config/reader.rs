@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     AuthConfig, BucketConfig, Config, EgressConfig, EgressRule, Environment, HttpConfig, LogConfig, LogFormat,
-    MediaConfig, SecretText, StoreConfig, WhatsAppConfig, base_url, database_url, media,
+    MediaConfig, SecretText, StoreConfig, TriggersConfig, WhatsAppConfig, base_url, database_url, media, plugins,
 };
 
 /// Fewest characters of a secret key in production.
@@ -36,7 +36,7 @@ impl ConfigError {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     vars: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<String>,
 }
@@ -51,7 +51,7 @@ impl Reader<'_> {
     }
 
     /// Reads a value with `parse`, which says what is wrong with it; takes the default instead of a faulty one.
-    fn value<T>(&mut self, name: &str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    pub(super) fn value<T>(&mut self, name: &str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let Some(text) = self.text(name) else { return default };
         match parse(&text) {
             Ok(value) => value,
@@ -62,7 +62,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
+    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
         &mut self,
         name: &str,
         default: T,
@@ -87,7 +87,7 @@ impl Reader<'_> {
         })
     }
 
-    fn boolean(&mut self, name: &str, default: bool) -> bool {
+    pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
         const WORDS: [(&str, bool); 8] = [
             ("true", true),
             ("false", false),
@@ -127,6 +127,12 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
         whatsapp: whatsapp(&mut r),
         media: media_config(&mut r),
         egress: EgressConfig { allow: r.value("EGRESS_ALLOW", Vec::new(), egress) },
+        triggers: TriggersConfig {
+            public_url: r.value("PUBLIC_URL", None, |text| base_url(text).map(Some)),
+            hook_requests_per_second: r.number("HOOK_REQUESTS_PER_SECOND", 20, 1, 100_000),
+            poll_seconds_min: r.number("POLL_SECONDS_MIN", 60, 1, 86_400),
+        },
+        plugins: plugins::read(&mut r),
         log: LogConfig {
             format: r.word(
                 "LOG_FORMAT",

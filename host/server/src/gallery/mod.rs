@@ -62,7 +62,7 @@ fn read(id: i64, text: &str) -> serde_json::Result<BuiltIn> {
         let FileNode { key, kind, name, config } = node;
         NodeDefinition { position, key, kind, name, config }
     });
-    let definition = FlowDefinition { nodes: nodes.collect() };
+    let definition = FlowDefinition { nodes: nodes.collect(), ..FlowDefinition::default() };
     Ok(BuiltIn { id: TemplateId(id), name, description, category, definition })
 }
 

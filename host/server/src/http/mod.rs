@@ -10,11 +10,13 @@ mod docs;
 mod executions;
 mod flows;
 mod health;
+mod hooks;
 mod id;
 mod nodes;
 mod once;
 pub mod openapi;
 mod page;
+mod plugins;
 pub mod problem;
 mod router;
 mod slashes;
@@ -27,8 +29,10 @@ use std::{future::Future, io};
 use tokio::net::TcpListener;
 
 pub(crate) use bots::input::sealed;
+pub(crate) use hooks::Pace;
 pub use once::Running;
 pub use router::{described, router};
+pub(crate) use triggers::SIGNATURE_SECRET;
 
 /// Answers requests until `stop` comes, then lets those in progress finish.
 ///

@@ -26,6 +26,7 @@ const SCHEME: &str = "bearer";
         (name = "contacts", description = "The people who write to bots"),
         (name = "executions", description = "Flows at work"),
         (name = "triggers", description = "What starts flows"),
+        (name = "plugins", description = "What users upload: node and trigger types of their own"),
         (name = "whatsapp", description = "Sending, receiving and the message history"),
         (name = "health", description = "Whether the server is well"),
     )

@@ -3,15 +3,22 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{MethodFilter, any, get, on},
+};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    auth, bots, boundary, contacts, docs, executions, flows, health, nodes, openapi, problem, slashes::Slashes,
-    templates, triggers, whatsapp,
+    auth, bots, boundary, contacts, docs, executions, flows, health, hooks, nodes, openapi, plugins, problem,
+    slashes::Slashes, templates, triggers, whatsapp,
 };
 use crate::app::App;
+
+/// Methods that addresses of triggers take for plugins, beside POST, which is described.
+const NOT_DESCRIBED: MethodFilter =
+    MethodFilter::GET.or(MethodFilter::PUT).or(MethodFilter::PATCH).or(MethodFilter::DELETE).or(MethodFilter::OPTIONS);
 
 /// All endpoints with their description. Whoever adds an endpoint adds it here.
 fn endpoints() -> OpenApiRouter<Arc<App>> {
@@ -35,24 +42,29 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(flows::publish::publish))
         .routes(routes!(flows::versions::versions))
         .routes(routes!(nodes::create::create, nodes::list::list))
+        .routes(routes!(nodes::types::types))
         .routes(routes!(nodes::get::get, nodes::update::update, nodes::delete::delete))
         .routes(routes!(templates::create::create, templates::list::list))
         .routes(routes!(templates::get::get, templates::delete::delete))
         .routes(routes!(templates::instantiate::instantiate))
         // Contacts
         .routes(routes!(contacts::create::create, contacts::list::list))
+        .routes(routes!(contacts::tell::tell))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::delete::delete))
         .routes(routes!(contacts::consents::consents))
         // Triggers
         .routes(routes!(triggers::create::create, triggers::list::list))
         .routes(routes!(triggers::of_bot::of_bot))
         .routes(routes!(triggers::preview::preview))
+        .routes(routes!(triggers::types::types))
         .routes(routes!(triggers::statistics::statistics))
         .routes(routes!(triggers::get::get, triggers::update::update, triggers::delete::delete))
         .routes(routes!(triggers::switch::activate))
         .routes(routes!(triggers::switch::deactivate))
         .routes(routes!(triggers::test::test))
         .routes(routes!(triggers::logs::logs))
+        .routes(routes!(triggers::hook::rotate))
+        .routes(routes!(hooks::handle))
         // Executions
         .routes(routes!(executions::execute::execute))
         .routes(routes!(executions::of_contact::of_contact))
@@ -62,6 +74,22 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(executions::input::input))
         .routes(routes!(executions::logs::logs))
         .routes(routes!(executions::statistics::statistics))
+        // Plugins
+        .routes(routes!(plugins::upload::upload, plugins::list::list))
+        .routes(routes!(plugins::compat::compat))
+        .routes(routes!(plugins::get::get, plugins::delete::delete))
+        .routes(routes!(plugins::limits::limit))
+        .routes(routes!(plugins::share::share))
+        .routes(routes!(plugins::share::unshare))
+        .routes(routes!(plugins::logs::logs))
+        .routes(routes!(plugins::metrics::metrics))
+        .routes(routes!(plugins::get_version::get_version, plugins::delete_version::delete_version))
+        .routes(routes!(plugins::switch::enable))
+        .routes(routes!(plugins::switch::disable))
+        .routes(routes!(plugins::trial::trial))
+        .routes(routes!(plugins::grants::get::get, plugins::grants::put::put, plugins::grants::delete::delete))
+        .routes(routes!(plugins::secrets::list::list, plugins::secrets::delete::all))
+        .routes(routes!(plugins::secrets::put::put, plugins::secrets::delete::one))
         // WhatsApp
         .routes(routes!(whatsapp::verify::verify, whatsapp::receive::receive))
         .routes(routes!(whatsapp::messages::messages))
@@ -89,6 +117,8 @@ pub fn router(app: &Arc<App>) -> Router {
     let (endpoints, _) = endpoints().split_for_parts();
     let routes = endpoints
         .with_state(Arc::clone(app))
+        .route("/hooks/{token}", on(NOT_DESCRIBED, hooks::handle).with_state(Arc::clone(app)))
+        .route("/hooks/{token}/{*rest}", any(hooks::handle).with_state(Arc::clone(app)))
         .route("/problems/{slug}", get(problem::page))
         .merge(docs::routes(description))
         .fallback(boundary::unknown_route)

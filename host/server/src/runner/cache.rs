@@ -9,13 +9,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use domain::{BotId, BotInfo, FlowId, Trigger};
+use domain::{
+    BotId, BotInfo, FlowDefinition, FlowId, Trigger,
+    plugin::{Catalogue, FailureKind, Usable},
+};
 use engine::{Flow, triggers::Triggers};
 use lru::LruCache;
 use storage::{Db, Health, Tx};
 
 use super::desk::FlowKey;
-use crate::credentials::{Credentials, Defaults};
+use crate::{
+    credentials::{Credentials, Defaults},
+    plugins::Plugins,
+};
 
 /// Most bots kept.
 const BOTS_MAX: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
@@ -55,13 +61,15 @@ pub(crate) struct CompiledFlow {
 /// See the module.
 pub(crate) struct Cache {
     defaults: Defaults,
+    plugins: Arc<Plugins>,
     bots: Mutex<LruCache<BotId, Arc<BotRuntime>>>,
     flows: Mutex<LruCache<FlowKey, Arc<CompiledFlow>>>,
 }
 
 impl Cache {
-    pub(crate) fn new(defaults: Defaults) -> Self {
-        Self { defaults, bots: Mutex::new(LruCache::new(BOTS_MAX)), flows: Mutex::new(LruCache::new(FLOWS_MAX)) }
+    pub(crate) fn new(defaults: Defaults, plugins: Arc<Plugins>) -> Self {
+        let (bots, flows) = (Mutex::new(LruCache::new(BOTS_MAX)), Mutex::new(LruCache::new(FLOWS_MAX)));
+        Self { defaults, plugins, bots, flows }
     }
 
     /// The bots, each as of this transaction. Bots that are gone are missing.
@@ -92,14 +100,7 @@ impl Cache {
                 marketing.entry(name).or_default().push(language);
             }
             let bot = Arc::new(BotRuntime {
-                info: BotInfo {
-                    id,
-                    name: row.name.clone(),
-                    timezone: row.timezone.clone(),
-                    number_changed_at: row.number_changed_at,
-                    mark_as_read: row.mark_as_read,
-                    typing_indicator: row.typing_indicator,
-                },
+                info: row.info(),
                 is_active: row.is_active,
                 revision: row.revision,
                 triggers: index(&triggers),
@@ -137,16 +138,36 @@ impl Cache {
         tx.commit().await?;
         let compiled = match stored {
             None => CompiledFlow { name: String::new(), flow: Err("the flow version is gone".into()) },
-            Some((name, definition)) => CompiledFlow {
-                name,
-                flow: Flow::compile(&definition).map_err(|issues| {
-                    let first = issues.first().map(|issue| format!(": {} at {}", issue.detail, issue.pointer));
-                    format!("the flow version is not valid{}", first.unwrap_or_default())
-                }),
-            },
+            Some((name, definition)) => {
+                let flow = self.pinned(&definition).await?.and_then(|catalogue| {
+                    Flow::compile_with(&definition, &catalogue).map_err(|issues| {
+                        let first = issues.first().map(|issue| format!(": {} at {}", issue.detail, issue.pointer));
+                        format!("the flow version is not valid{}", first.unwrap_or_default())
+                    })
+                });
+                CompiledFlow { name, flow }
+            }
         };
         self.flows.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(compiled));
         Ok(())
+    }
+}
+
+impl Cache {
+    /// The plugins of a flow version, exactly as they were when it was published. The inner error is a sentence for
+    /// people: a plugin that is gone for good.
+    async fn pinned(&self, definition: &FlowDefinition) -> storage::Result<Result<Catalogue, String>> {
+        let mut usable = Vec::with_capacity(definition.plugins.len());
+        for pin in definition.plugins.values() {
+            match self.plugins.manifest(pin).await {
+                Ok(manifest) => usable.push(Usable { pin: pin.clone(), manifest }),
+                Err(failure) if failure.kind == FailureKind::HostError => {
+                    return Err(storage::Error::Shared(failure.message));
+                }
+                Err(failure) => return Ok(Err(failure.message)),
+            }
+        }
+        Ok(Ok(Catalogue::new(usable, [])))
     }
 }
 

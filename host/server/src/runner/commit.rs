@@ -1,18 +1,26 @@
 //! Writing what a batch of desks came to, in one transaction, and setting off what follows from it.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
-use domain::{Address, ContactId, DeliveryStatus, EffectOutcome, ExecutionId, HostId, ItemId, MessageId, Time};
+use domain::{
+    Address, BotId, Contact, ContactId, DeliveryStatus, EffectOutcome, ExecutionId, HostId, ItemId, MessageId, Time,
+    plugin::{ContactChange, FailureKind, PluginFailure, PluginOutcome},
+};
 use engine::Saying;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use storage::{ItemKind, Mailbox, NewExecution, NewOutbound, Settled, StepRow, Tally, Unsent};
+use storage::{Arrival, ItemKind, Mailbox, NewExecution, NewItem, NewOutbound, Settled, StepRow, Tally, Unsent};
 use whatsapp::limits::{self, Templates};
 
 use super::{
     Runner,
     desk::{Desk, Work},
-    lanes::Outcome,
+    lanes::{Done, Outcome},
+    plugin_calls::{self, Asks},
     tally,
 };
 use crate::failures;
@@ -23,6 +31,7 @@ pub(super) async fn commit(
     runner: &Arc<Runner>,
     batch: &[(ContactId, Option<Outcome>)],
     mut done: Vec<(Desk, Work)>,
+    asking: Vec<(ContactId, BotId, Asks)>,
     host: HostId,
     worker: i64,
 ) -> storage::Result<()> {
@@ -34,6 +43,10 @@ pub(super) async fn commit(
 
     runner.outbox.note_bots(done.iter().filter_map(|(desk, _)| desk.bot.as_deref()));
     let mut tx = runner.db.begin().await?;
+    // Contacts before mailboxes, as everybody does. Changes are made to what is there now, not to what was loaded.
+    let changing: Vec<ContactId> =
+        done.iter().filter(|(_, work)| !work.contact_changes.is_empty()).map(|(desk, _)| desk.contact_id()).collect();
+    let fresh = tx.lock_contacts(&changing).await?;
     let mut locked = tx.lock_mailboxes(host, &ids).await?;
     let (kept, lost): (Vec<_>, Vec<_>) =
         done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
@@ -60,7 +73,15 @@ pub(super) async fn commit(
     for (desk, work) in kept {
         plan.add(runner, &mut reserved, open.get(&desk.contact_id()).copied(), &desk, work);
     }
+    tx.write_contacts(&changed(fresh, &plan.contact_changes), now).await?;
     tx.remove_items(&plan.items).await?;
+    tx.add_items(&plan.emitted, now).await?;
+    tx.note_arrivals(&plan.arrivals, Some(host), now).await?;
+    for arrival in &plan.arrivals {
+        if let Some(mailbox) = locked.get_mut(&arrival.contact_id) {
+            mailbox.arrivals += arrival.count;
+        }
+    }
     tx.save_executions(&plan.executions).await?;
     tx.append_steps(&plan.steps).await?;
     for step in &plan.postscripts {
@@ -79,7 +100,8 @@ pub(super) async fn commit(
         runner.outbox.forget(desk.contact_id());
     }
     runner.outbox.add(to_send(plan.messages, plan.recipients, message_ids, now));
-    follow_up(runner, batch, plan.effects, plan.wakes, &still_ours);
+    let asking = asking.into_iter().filter(|(contact, ..)| !lost.iter().any(|(desk, _)| desk.contact_id() == *contact));
+    follow_up(runner, batch, plan.effects, asking.collect(), plan.wakes, &still_ours);
     Ok(())
 }
 
@@ -95,8 +117,11 @@ struct Plan {
     settled: Vec<Settled>,
     tally: Tally,
     postscripts: Vec<StepRow>,
-    effects: Vec<(ContactId, ExecutionId, domain::Effect)>,
+    effects: Vec<(ContactId, BotId, ExecutionId, domain::Effect)>,
     wakes: Vec<(ContactId, Time)>,
+    contact_changes: HashMap<ContactId, Vec<ContactChange>>,
+    emitted: Vec<NewItem>,
+    arrivals: Vec<Arrival>,
 }
 
 impl Plan {
@@ -137,16 +162,41 @@ impl Plan {
             held_until: Some(None),
         });
         if let Some((execution, effect)) = work.effect {
-            self.effects.push((contact, execution, effect));
+            self.effects.push((contact, desk.mailbox.bot_id, execution, effect));
         }
         if let Some(wake_at) = work.wake_at {
             self.wakes.push((contact, wake_at));
+        }
+        if !work.emitted.is_empty() {
+            let (bot_id, count) = (desk.mailbox.bot_id, i64::try_from(work.emitted.len()).unwrap_or(1));
+            self.arrivals.push(Arrival { contact_id: contact, bot_id, count, open: 0 });
+        }
+        self.emitted.extend(work.emitted.into_iter().map(|payload| NewItem {
+            contact_id: contact,
+            kind: ItemKind::Event,
+            message_id: None,
+            execution_id: None,
+            payload: payload.stored(),
+        }));
+        if !work.contact_changes.is_empty() {
+            self.contact_changes.insert(contact, work.contact_changes);
         }
         self.items.extend(work.done);
         self.executions.extend(work.executions);
         self.steps.extend(work.steps);
         self.postscripts.extend(work.postscripts);
     }
+}
+
+/// Contacts with what flows changed of them.
+fn changed(contacts: Vec<Contact>, changes: &HashMap<ContactId, Vec<ContactChange>>) -> Vec<Contact> {
+    let change = |mut contact: Contact| {
+        for change in changes.get(&contact.id)? {
+            change.apply_to(&mut contact);
+        }
+        Some(contact)
+    };
+    contacts.into_iter().filter_map(change).collect()
 }
 
 /// Places in the outbox that are taken for messages of a commit that has not succeeded yet.
@@ -220,15 +270,21 @@ fn to_send(messages: Vec<NewOutbound>, recipients: Vec<Address>, ids: Vec<Messag
 fn follow_up(
     runner: &Arc<Runner>,
     batch: &[(ContactId, Option<Outcome>)],
-    effects: Vec<(ContactId, ExecutionId, domain::Effect)>,
+    effects: Vec<(ContactId, BotId, ExecutionId, domain::Effect)>,
+    asking: Vec<(ContactId, BotId, Asks)>,
     wakes: Vec<(ContactId, Time)>,
     still_ours: &[Mailbox],
 ) {
     let ours: HashMap<ContactId, &Mailbox> = still_ours.iter().map(|m| (m.contact_id, m)).collect();
-    let busy: Vec<ContactId> = effects.iter().map(|(contact, ..)| *contact).collect();
-    for (contact, execution, effect) in effects {
+    let busy: HashSet<ContactId> =
+        effects.iter().map(|(contact, ..)| *contact).chain(asking.iter().map(|(contact, ..)| *contact)).collect();
+    for (contact, bot, execution, effect) in effects {
         runner.lanes.begin_effect(contact);
-        effects_task(runner, contact, execution, effect);
+        effects_task(runner, bot, contact, execution, effect);
+    }
+    for (contact, bot, asks) in asking {
+        runner.lanes.begin_effect(contact);
+        asking_task(runner, bot, contact, asks);
     }
     for (contact, wake_at) in wakes {
         runner.timekeeper.set(contact, wake_at, ours.contains_key(&contact));
@@ -242,7 +298,7 @@ fn follow_up(
     runner.changes.tell(batch.iter().map(|(contact, _)| *contact));
 }
 
-fn effects_task(runner: &Arc<Runner>, contact: ContactId, execution: ExecutionId, effect: domain::Effect) {
+fn effects_task(runner: &Arc<Runner>, bot: BotId, contact: ContactId, execution: ExecutionId, effect: domain::Effect) {
     let (runner, stop) = (runner.clone(), runner.stop.clone());
     let host = runner.membership.host();
     let call = async move {
@@ -251,14 +307,54 @@ fn effects_task(runner: &Arc<Runner>, contact: ContactId, execution: ExecutionId
             runner.lanes.finish(contact, false);
             return;
         }
-        let made = AssertUnwindSafe(runner.effects.perform(&effect)).catch_unwind().await;
-        let failed = |_| EffectOutcome::Unreachable { reason: "internal error during the call".into(), attempts: 1 };
-        let outcome = made.unwrap_or_else(failed);
-        runner.lanes.end_effect(contact, Outcome { execution, key: effect.key().to_owned(), outcome });
+        let made = AssertUnwindSafe(runner.effects.perform(bot, contact, &effect)).catch_unwind().await;
+        let outcome = made.unwrap_or_else(|_| broken(&effect));
+        let done = Done { execution, key: effect.key().to_owned(), outcome };
+        runner.lanes.end_effect(contact, Outcome::Effect(done));
     };
     tokio::spawn(async move {
         tokio::select! {
             // Whoever owns the contact next makes the call again, with the same idempotency key.
+            () = stop.cancelled() => {}
+            () = call => {}
+        }
+    });
+}
+
+/// What a call came to that panicked.
+fn broken(effect: &domain::Effect) -> EffectOutcome {
+    let message = "internal error during the call".to_owned();
+    match effect {
+        domain::Effect::Http(_) => EffectOutcome::Unreachable { reason: message, attempts: 1 },
+        domain::Effect::Plugin(_) => {
+            let failure = PluginFailure { kind: FailureKind::HostError, message, detail: None };
+            EffectOutcome::Plugin { outcome: Box::new(PluginOutcome::Failure(failure)), attempts: 1 }
+        }
+    }
+}
+
+/// Asks matchers. Nothing of the contact is handled meanwhile, and no worker and no transaction waits.
+fn asking_task(runner: &Arc<Runner>, bot: BotId, contact: ContactId, asks: Asks) {
+    let (runner, stop) = (runner.clone(), runner.stop.clone());
+    let host = runner.membership.host();
+    let call = async move {
+        if !runner.membership.is_certain(host).await {
+            runner.lanes.finish(contact, false);
+            return;
+        }
+        let asked: Vec<_> = asks.calls.iter().map(|(trigger, _)| *trigger).collect();
+        let (item, known) = (asks.item, asks.known.clone());
+        let plugins = runner.effects.plugins();
+        let made = AssertUnwindSafe(plugin_calls::ask(plugins, bot, asks, &runner.limits)).catch_unwind().await;
+        let answers = made.unwrap_or_else(|_| {
+            let failed = asked.into_iter().map(|trigger| (trigger, Err("internal error during the call".to_owned())));
+            plugin_calls::Answers { item, by_trigger: known.into_iter().chain(failed).collect() }
+        });
+        runner.lanes.end_effect(contact, Outcome::Answers(answers));
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            // The item is still there: whoever owns the contact next asks again.
             () = stop.cancelled() => {}
             () = call => {}
         }

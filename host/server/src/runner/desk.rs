@@ -2,6 +2,8 @@
 //!
 //! Nothing here waits or writes. A [`Desk`] holds everything that was loaded, [`Desk::work`] says what is to be written.
 
+mod asking;
+mod events;
 mod firing;
 
 use std::{
@@ -13,7 +15,7 @@ use std::{
 use chrono::TimeDelta;
 use domain::{
     BotId, Contact, ContactId, Effect, EventType, Execution, ExecutionId, ExecutionStatus, FailedMessage, FlowId,
-    FlowInfo, ItemId, JsonMap, Time,
+    FlowInfo, ItemId, JsonMap, Time, plugin::ContactChange,
 };
 use engine::{Cause, Courtesy, Limits, Refusal, Saying, Scope, Sprint};
 use serde_json::json;
@@ -23,6 +25,7 @@ use super::{
     cache::{BotRuntime, CompiledFlow},
     lanes::Outcome,
     payload::Payload,
+    plugin_calls::Asks,
 };
 
 /// Most items of one contact that are handled in one commit.
@@ -59,12 +62,27 @@ pub(crate) struct Work {
     pub(crate) done: Vec<ItemId>,
     /// What triggers started or were refused.
     pub(crate) decisions: Vec<Decision>,
+    /// What triggers could not say because their plugin failed.
+    pub(crate) failures: Vec<Decision>,
+    /// Changes of the contact, in order.
+    pub(crate) contact_changes: Vec<ContactChange>,
+    /// What flows emitted, in order.
+    pub(crate) emitted: Vec<Payload>,
     /// The call to the outside that the contact waits for now.
     pub(crate) effect: Option<(ExecutionId, Effect)>,
+    /// What matchers have to be asked before the next item can be handled.
+    pub(crate) asks: Option<Asks>,
     /// Whether everything was dealt with that was there when the mailbox was loaded.
     pub(crate) all_handled: bool,
     /// When the next of the contact's executions wants to go on by itself.
     pub(crate) wake_at: Option<Time>,
+}
+
+impl Work {
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.executions.is_empty() && self.done.is_empty() && self.failures.is_empty() && self.postscripts.is_empty()
+    }
 }
 
 /// What a desk borrows from its runner.
@@ -93,6 +111,8 @@ struct Session<'a, 't> {
     stuck: Vec<usize>,
     /// Executions that ended and whose triggers have not been asked.
     ended: Vec<usize>,
+    /// The contact, as flows have changed it.
+    contact: Contact,
 }
 
 impl Desk {
@@ -104,8 +124,15 @@ impl Desk {
     /// Handles what is due: an effect's outcome, timers, items; in the order in which they came due.
     pub(crate) fn work(&self, tools: &mut Tools<'_>) -> Result<Work, Need> {
         let executions = self.executions.iter().cloned().map(|execution| (execution, false)).collect();
-        let mut session =
-            Session { desk: self, tools, work: Work::default(), executions, stuck: Vec::new(), ended: Vec::new() };
+        let mut session = Session {
+            desk: self,
+            tools,
+            work: Work::default(),
+            executions,
+            stuck: Vec::new(),
+            ended: Vec::new(),
+            contact: self.contact.clone(),
+        };
         let finished = session.run()?;
         let Session { mut work, executions, tools, .. } = session;
         work.all_handled = finished;
@@ -128,18 +155,11 @@ impl Session<'_, '_> {
     fn run(&mut self) -> Result<bool, Need> {
         let desk = self.desk;
         let active = desk.bot.as_ref().is_some_and(|bot| bot.is_active);
-        if let Some(at) = self.executions.iter().position(|(e, _)| e.execution.status == ExecutionStatus::WaitingEffect)
+        if let Some(Outcome::Effect(done)) = &desk.outcome
+            && let Some(at) = self.waits_for_outcome(|execution| execution.id == done.execution)
+            && self.awaits(at, &done.key)
         {
-            let id = self.executions[at].0.execution.id;
-            let cancelled = desk.items.iter().any(|i| i.kind == ItemKind::Cancel && i.execution_id == Some(id));
-            match &desk.outcome {
-                _ if cancelled => {}
-                Some(done) if done.execution == id && self.awaits(at, &done.key) => {
-                    self.advance(at, Cause::Effect(done.outcome.clone()))?;
-                }
-                // Nobody is making the call: it was in flight when its host died. Make it again.
-                _ => self.work.effect = self.executions[at].0.execution.effect.clone().map(|effect| (id, effect)),
-            }
+            self.advance(at, Cause::Effect(done.outcome.clone()))?;
         }
         let mut items = desk.items.iter().peekable();
         loop {
@@ -148,7 +168,10 @@ impl Session<'_, '_> {
                     self.ask_about_end(at)?;
                 }
             }
-            if self.work.effect.is_some() {
+            // One call at a time. One that nobody is making was in flight when its host died, or is the next in line.
+            if let Some(at) = self.waits_for_outcome(|_| true) {
+                let execution = &self.executions[at].0.execution;
+                self.work.effect = execution.effect.clone().map(|effect| (execution.id, effect));
                 return Ok(false);
             }
             let due = if active { self.due_timer() } else { None };
@@ -158,6 +181,9 @@ impl Session<'_, '_> {
                 }
                 (_, Some(item)) => {
                     self.handle(item, active)?;
+                    if self.work.asks.is_some() {
+                        return Ok(false);
+                    }
                     self.work.done.push(item.id);
                     items.next();
                 }
@@ -165,6 +191,15 @@ impl Session<'_, '_> {
                 (None, None) => return Ok(i64::try_from(desk.items.len()).is_ok_and(|n| n < ITEMS_PER_CONTACT)),
             }
         }
+    }
+
+    /// The first execution of a kind whose call to the outside is to be made or in flight, and which nobody cancels.
+    fn waits_for_outcome(&self, of_kind: impl Fn(&Execution) -> bool) -> Option<usize> {
+        let cancels = |id| self.desk.items.iter().any(|i| i.kind == ItemKind::Cancel && i.execution_id == Some(id));
+        self.executions.iter().position(|(e, _)| {
+            let execution = &e.execution;
+            execution.status == ExecutionStatus::WaitingEffect && of_kind(execution) && !cancels(execution.id)
+        })
     }
 
     /// Whether it is this very call that the execution waits for, and not a later one.
@@ -176,7 +211,10 @@ impl Session<'_, '_> {
     fn due_timer(&self) -> Option<(usize, Time)> {
         let now = self.tools.now;
         let due = |(at, (e, _)): (usize, &(NewExecution, bool))| {
-            let waits = matches!(e.execution.status, ExecutionStatus::WaitingTimer | ExecutionStatus::WaitingInput);
+            let waits = matches!(
+                e.execution.status,
+                ExecutionStatus::WaitingTimer | ExecutionStatus::WaitingInput | ExecutionStatus::WaitingEvent
+            );
             e.execution.wake_at.filter(|wake_at| waits && *wake_at <= now).map(|wake_at| (at, wake_at))
         };
         let due = self.executions.iter().enumerate().filter_map(due).filter(|(at, _)| !self.stuck.contains(at));
@@ -199,11 +237,15 @@ impl Session<'_, '_> {
                 self.stop();
                 message.as_ref().filter(|_| active).map_or(Ok(()), |message| self.deliver_stop(message))
             }
-            (ItemKind::Message, _, Some(message)) if active => self.deliver(message, &Payload::of(item)),
-            (ItemKind::Event, ..) => match Payload::of(item).event_type {
-                Some(event_type) => self.ask_about(event_type),
-                None => Ok(()),
-            },
+            (ItemKind::Message, _, Some(message)) if active => self.deliver(item.id, message, &Payload::of(item)),
+            (ItemKind::Event, ..) => {
+                let payload = Payload::of(item);
+                match payload.event_type.clone() {
+                    Some(event_type) => self.hear(item, event_type, &payload, active),
+                    None => Ok(()),
+                }
+            }
+            (ItemKind::Trigger, ..) => self.fire_by_finding(Payload::of(item)),
             (ItemKind::Message, _, Some(message)) => self.pass_over(message, &Payload::of(item)),
             (ItemKind::Schedule, ..) => self.fire_by_clock(&Payload::of(item)),
             (ItemKind::MessageFailed, target, _) => match Payload::of(item).failed {
@@ -227,7 +269,7 @@ impl Session<'_, '_> {
         let scope = Scope {
             bot: &bot.info,
             flow: &info,
-            contact: &self.desk.contact,
+            contact: &self.contact,
             now,
             is_marketing: &is_marketing,
             elapsed_us: &elapsed_us,
@@ -314,9 +356,16 @@ impl Session<'_, '_> {
         let turn = sprint.execution.turn;
         self.work.messages.extend(sprint.messages.into_iter().map(|said| (id, turn, said)));
         self.work.courtesies.extend(sprint.courtesy);
-        if sprint.execution.status == ExecutionStatus::WaitingEffect {
-            self.work.effect = sprint.execution.effect.clone().map(|effect| (id, effect));
+        for change in &sprint.contact_changes {
+            change.apply_to(&mut self.contact);
         }
+        self.work.contact_changes.extend(sprint.contact_changes);
+        let depth = sprint.execution.depth + 1;
+        self.work.emitted.extend(
+            sprint.events.into_iter().filter_map(|event| {
+                Some(Payload::of_event(EventType::parse(&event.name)?, Some(event.payload), depth))
+            }),
+        );
         if sprint.execution.status.is_final() {
             self.ended.push(at);
         }
@@ -351,6 +400,7 @@ pub(crate) fn new_execution(
         turn: 0,
         wake_at: None,
         effect: None,
+        visit: None,
         error: None,
         started_at: now,
         updated_at: now,
@@ -379,6 +429,7 @@ fn fail(execution: Execution, reason: &str, now: Time) -> Sprint {
         error: Some(reason.to_owned()),
         wake_at: None,
         effect: None,
+        visit: None,
         updated_at: now,
         completed_at: Some(now),
         steps: execution.steps + 1,
@@ -392,5 +443,6 @@ fn fail(execution: Execution, reason: &str, now: Time) -> Sprint {
         detail: json!({ "reason": reason }),
         duration_us: 0,
     };
-    Sprint { execution, steps: vec![step], messages: Vec::new(), courtesy: None }
+    let (messages, contact_changes, events) = (Vec::new(), Vec::new(), Vec::new());
+    Sprint { execution, steps: vec![step], messages, courtesy: None, contact_changes, events }
 }

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Effect, EffectOutcome, HttpEffect, HttpReply};
+use domain::{BotId, ContactId, Effect, EffectOutcome, HttpEffect, HttpReply};
 use futures_util::StreamExt;
 use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::plugin_calls;
 use crate::{
     egress::{self, EgressAllow},
     nul,
+    plugins::Plugins,
 };
 
 /// Most calls in flight at once.
@@ -41,6 +43,7 @@ impl Egress {
 pub(crate) struct Effects {
     egress: Egress,
     calls: Semaphore,
+    plugins: Arc<Plugins>,
 }
 
 /// Why an attempt brought no answer.
@@ -51,16 +54,25 @@ struct Trouble {
 }
 
 impl Effects {
-    pub(crate) fn new(egress: Egress) -> Self {
-        Self { egress, calls: Semaphore::new(CALLS_MAX) }
+    pub(crate) fn new(egress: Egress, plugins: Arc<Plugins>) -> Self {
+        Self { egress, calls: Semaphore::new(CALLS_MAX), plugins }
+    }
+
+    /// Where plugins are run.
+    pub(super) fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// Makes the call, with its retries. Always comes to an outcome.
-    pub(crate) async fn perform(&self, effect: &Effect) -> EffectOutcome {
-        // The semaphore is never closed.
-        let _slot = self.calls.acquire().await;
+    pub(crate) async fn perform(&self, bot: BotId, contact: ContactId, effect: &Effect) -> EffectOutcome {
         match effect {
-            Effect::Http(call) => self.http(call).await,
+            Effect::Http(call) => {
+                // The semaphore is never closed.
+                let _slot = self.calls.acquire().await;
+                self.http(call).await
+            }
+            // Whose turn it is with plugins is decided where they are run.
+            Effect::Plugin(call) => plugin_calls::run_node(&self.plugins, bot, contact, call).await,
         }
     }
 

@@ -8,9 +8,20 @@ use std::{
 use domain::{ContactId, EffectOutcome, ExecutionId};
 use tokio::sync::Notify;
 
-/// What came of an effect, on its way back into its execution.
+use super::plugin_calls::Answers;
+
+/// What came of a call to the outside, on its way back into the contact's mailbox.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcome {
+pub(crate) enum Outcome {
+    /// What came of an effect.
+    Effect(Done),
+    /// What matchers said.
+    Answers(Answers),
+}
+
+/// What came of an effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
     /// Whose effect it was.
     pub(crate) execution: ExecutionId,
     /// Which one of that execution's: its idempotency key.
@@ -165,8 +176,9 @@ mod tests {
         lanes.wake([ContactId(1)]);
         assert!(lanes.state().ready.is_empty());
         let outcome = EffectOutcome::Unreachable { reason: "gone".into(), attempts: 1 };
-        lanes.end_effect(ContactId(1), Outcome { execution: ExecutionId(7), key: "7-1".into(), outcome });
+        let done = Done { execution: ExecutionId(7), key: "7-1".into(), outcome };
+        lanes.end_effect(ContactId(1), Outcome::Effect(done));
         let batch = lanes.take(1).await;
-        assert_eq!(batch[0].1.as_ref().map(|o| o.execution), Some(ExecutionId(7)));
+        assert!(matches!(&batch[0].1, Some(Outcome::Effect(done)) if done.execution == ExecutionId(7)));
     }
 }

@@ -16,6 +16,7 @@ mod desk;
 mod effects;
 mod lanes;
 mod payload;
+mod plugin_calls;
 mod tally;
 mod timekeeper;
 
@@ -37,6 +38,7 @@ pub(crate) use courtesy::Courtesies;
 pub(crate) use desk::new_execution;
 pub(crate) use effects::{Effects, Egress};
 pub(crate) use payload::Payload;
+pub(crate) use plugin_calls::{ask_one, surroundings, told};
 pub(crate) use timekeeper::Timekeeper;
 
 use crate::{changes::Changes, essential, host::Membership, outbox::Outbox};
@@ -209,13 +211,21 @@ impl Runner {
         let host = self.membership.host();
         let desks = self.load(batch, host).await?;
         let mut done = Vec::with_capacity(desks.len());
+        let mut asking = Vec::new();
         for desk in desks {
-            let work = self.work_desk(&desk).await?;
+            let mut work = self.work_desk(&desk).await?;
             // Before the commit, so that it mostly comes before the answer; a batch that is run again does it again.
             self.courtesies.show(&desk, &work.courtesies);
+            if let Some(asks) = work.asks.take() {
+                asking.push((desk.contact_id(), desk.mailbox.bot_id, asks));
+                // Nothing came of it yet that would be worth a commit.
+                if work.is_empty() {
+                    continue;
+                }
+            }
             done.push((desk, work));
         }
-        commit::commit(self, batch, done, host, worker).await
+        commit::commit(self, batch, done, asking, host, worker).await
     }
 
     /// Loads everything that the batch needs, one query per table.

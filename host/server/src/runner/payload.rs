@@ -1,6 +1,6 @@
 //! What a mailbox item says beside its message and its execution.
 
-use domain::{EventType, FailedMessage, Time, TriggerId};
+use domain::{EventType, FailedMessage, JsonMap, Time, TriggerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storage::Item;
@@ -26,6 +26,18 @@ pub(crate) struct Payload {
     /// Of a failed message: which, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed: Option<FailedMessage>,
+    /// Of a custom event: what came along with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<Value>,
+    /// Of an event that a flow emitted: how many started one another up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) depth: Option<i64>,
+    /// Of a trigger that fires by a request or a finding: the variables of its flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<JsonMap>,
+    /// Of the same: why it fires, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
 }
 
 impl Payload {
@@ -37,6 +49,16 @@ impl Payload {
     /// A trigger fires by the clock.
     pub(crate) fn of_fire(trigger: TriggerId, due_at: Time) -> Self {
         Self { trigger_id: Some(trigger), due_at: Some(due_at), ..Self::default() }
+    }
+
+    /// Something happened to a contact.
+    pub(crate) fn of_event(event_type: EventType, payload: Option<Value>, depth: i64) -> Self {
+        Self { event_type: Some(event_type), payload, depth: (depth > 0).then_some(depth), ..Self::default() }
+    }
+
+    /// A trigger fires by a request, or by what it found.
+    pub(crate) fn of_trigger(trigger: TriggerId, state: JsonMap, why: String) -> Self {
+        Self { trigger_id: Some(trigger), state: Some(state), why: Some(why), ..Self::default() }
     }
 
     /// As it is stored.

@@ -40,6 +40,9 @@ pub(super) fn count(tally: &mut Tally, desk: &Desk, work: &Work) {
             count_step(tally, *flow, step, &mut begun);
         }
     }
+    for failure in &work.failures {
+        tally.failed_to_say(failure.clone());
+    }
     for decision in &work.decisions {
         tally.decided(decision.clone());
     }

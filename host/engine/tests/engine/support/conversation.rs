@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{EffectOutcome, Execution, FailedMessage, HttpReply, JsonMap, Time};
+use domain::{EffectOutcome, Execution, FailedMessage, HttpReply, JsonMap, Time, plugin::PluginOutcome};
 use engine::{Cause, Flow, Sprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{
-    covers, same,
+    catalogue, covers, same,
     world::{self, World},
 };
 
@@ -57,6 +57,14 @@ struct Turn {
     fallbacks: Option<Vec<Value>>,
     error: Option<String>,
     refused: Option<String>,
+    /// Changes of the contact.
+    #[serde(default)]
+    contact_changes: Vec<Value>,
+    /// Events emitted.
+    #[serde(default)]
+    emits: Vec<Value>,
+    /// What is remembered at a plugin's node.
+    visit: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +79,21 @@ enum When {
     Unreachable(String),
     /// A message that the node said in a turn has failed for good.
     MessageFailed(FailedMessage),
+    Event(Value),
+    Plugin(Box<Answer>),
+}
+
+/// What a plugin answered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    outcome: PluginOutcome,
+    #[serde(default = "one")]
+    attempts: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -106,7 +129,8 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
     for (name, value) in case.limits {
         limit(&mut world, &name, value)?;
     }
-    let flow = Flow::compile(&world::definition(&case.nodes)).map_err(|issues| format!("{issues:?}"))?;
+    let flow = Flow::compile_with(&world::definition(&case.nodes), &catalogue::fake())
+        .map_err(|issues| format!("{issues:?}"))?;
     let mut execution = world.execution(case.state, case.message.as_ref().map(world::message));
     if case.turns.is_empty() {
         return Err("has no turns".to_owned());
@@ -130,6 +154,7 @@ fn limit(world: &mut World, name: &str, value: u32) -> Result<(), String> {
         "wait_days" => limits.wait_days = value,
         "http_timeout_seconds" => limits.http_timeout_seconds = value,
         "http_retries" => limits.http_retries = value,
+        "plugin_retries" => limits.plugin_retries = value,
         _ => return Err(format!("there is no limit `{name}`")),
     }
     Ok(())
@@ -152,6 +177,12 @@ fn take(world: &World, flow: &Flow, execution: Execution, turn: &Turn) -> Result
             world.advance(flow, execution, Cause::Effect(outcome))
         }
         When::MessageFailed(failed) => world.advance(flow, execution, Cause::MessageFailed(failed.clone())),
+        When::Event(event) => world.advance(flow, execution, Cause::Event(event.clone())),
+        When::Plugin(answer) => {
+            let Answer { outcome, attempts } = &**answer;
+            let outcome = EffectOutcome::Plugin { outcome: Box::new(outcome.clone()), attempts: *attempts };
+            world.advance(flow, execution, Cause::Effect(outcome))
+        }
         When::Cancel => engine::cancel(execution, "by a person", world.now),
     };
     match (result, &turn.refused) {
@@ -211,6 +242,22 @@ fn compare(sprint: &Sprint, turn: &Turn) -> Result<(), String> {
     {
         return Err(format!("effect\n      is     {effect}\n      wanted {wanted}"));
     }
+    let visit = serde_json::to_value(&execution.visit).unwrap();
+    if let Some(wanted) = &turn.visit
+        && !covers(&visit, wanted)
+    {
+        return Err(format!("visit\n      is     {visit}\n      wanted {wanted}"));
+    }
+    let listed = |value: Value| value.as_array().cloned().unwrap_or_default();
+    for (what, found, wanted) in [
+        ("changes of the contact", serde_json::to_value(&sprint.contact_changes), &turn.contact_changes),
+        ("events emitted", serde_json::to_value(&sprint.events), &turn.emits),
+    ] {
+        let found = listed(found.unwrap());
+        if found.len() != wanted.len() || !found.iter().zip(wanted).all(|(found, wanted)| covers(found, wanted)) {
+            return Err(format!("{what}\n      is     {found:?}\n      wanted {wanted:?}"));
+        }
+    }
     match &turn.error {
         Some(part) => contains("the error", &told, part),
         None => same("error", &execution.error, &None),
@@ -225,6 +272,9 @@ fn consistent(world: &World, before: &Execution, sprint: &Sprint) -> Result<(), 
     same("updated_at", &after.updated_at, &world.now)?;
     same("completed_at", &after.completed_at, &after.status.is_final().then_some(world.now))?;
     same("runs on", &(after.status.as_str() == "running"), &false)?;
+    let is_waiting =
+        ["waiting_input", "waiting_timer", "waiting_event", "waiting_effect"].contains(&after.status.as_str());
+    same("remembers nothing of a visit when it has ended", &(after.visit.is_some() && !is_waiting), &false)?;
     same("has an effect", &after.effect.is_some(), &(after.status.as_str() == "waiting_effect"))
 }
 

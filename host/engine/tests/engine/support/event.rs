@@ -32,11 +32,13 @@ struct Happening {
     is_new: bool,
     contact: Option<Value>,
     execution: Option<Value>,
+    payload: Option<Value>,
     fires: Option<i64>,
     interrupting: Option<i64>,
 }
 
-fn trigger(place: usize, value: &Value) -> Result<Trigger, String> {
+/// A keyword or event trigger.
+pub(crate) fn trigger(place: usize, value: &Value) -> Result<Trigger, String> {
     if value.get("event_type").is_none() {
         return Ok(keyword::trigger(place, value));
     }
@@ -66,11 +68,12 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
         let message = happening.text.as_ref().map(|text| message(&json!(text)));
         let execution = happening.execution.as_ref().map(|fields| ended(&world, fields));
         let event = Event {
-            event_type: happening.event.unwrap_or(EventType::MessageReceived),
+            event_type: happening.event.clone().unwrap_or(EventType::MessageReceived),
             contact: &world.contact,
             message: message.as_ref(),
             execution: execution.as_ref(),
             failed: None,
+            payload: happening.payload.as_ref(),
             at: world.now,
         };
         let choose = |interrupting| match happening.event {

@@ -1,10 +1,13 @@
 //! Reading and playing cases.
 
+pub(crate) mod catalogue;
 pub(crate) mod conversation;
 pub(crate) mod event;
 pub(crate) mod keyword;
+pub(crate) mod matcher;
 pub(crate) mod schedule;
 pub(crate) mod validation;
+pub(crate) mod webhook;
 pub(crate) mod world;
 
 use serde_json::Value;

@@ -39,6 +39,6 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
     }
     // By the clock only: no message is for it.
     let trigger = Trigger { id: TriggerId(1), rule, ..keyword::trigger(0, &json!({"keywords": ["hi"]})) };
-    let explained = triggers::explain(&[trigger], "hi");
+    let explained = triggers::explain(&[trigger], "hi", &std::collections::HashMap::new());
     same("matched by a message", &explained[0].matched, &false)
 }

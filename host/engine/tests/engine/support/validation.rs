@@ -5,7 +5,7 @@ use engine::{Flow, Opening};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{same, world};
+use crate::support::{catalogue, same, world};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +36,7 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
         Some("clock") => Opening::ByClock,
         Some(other) => return Err(format!("there is no opening `{other}`")),
     };
-    let issues = engine::validate_opened(&definition, opening);
+    let issues = engine::validate_with(&definition, &catalogue::fake(), opening);
     let mut found: Vec<_> = issues
         .iter()
         .map(|issue| (issue.pointer.as_str(), issue.code.as_str(), issue.severity == Severity::Error))
@@ -59,7 +59,7 @@ pub(crate) fn play(case: Value) -> Result<(), String> {
         }
     }
     let errors: Vec<_> = issues.into_iter().filter(|issue| issue.severity == Severity::Error).collect();
-    match Flow::compile(&definition) {
+    match Flow::compile_with(&definition, &catalogue::fake()) {
         Ok(_) => same("errors of a flow that compiles", &errors, &Vec::new()),
         Err(reported) => same("errors that keep it from compiling", &reported, &errors),
     }

@@ -21,7 +21,7 @@ pub(crate) fn definition(nodes: &[Value]) -> FlowDefinition {
         }
         serde_json::from_value::<NodeDefinition>(node).unwrap()
     };
-    FlowDefinition { nodes: nodes.iter().enumerate().map(node).collect() }
+    FlowDefinition { nodes: nodes.iter().enumerate().map(node).collect(), ..FlowDefinition::default() }
 }
 
 /// A message from its short or long form.
@@ -119,6 +119,7 @@ impl World {
             turn: 0,
             wake_at: None,
             effect: None,
+            visit: None,
             error: None,
             started_at: self.now,
             updated_at: self.now,

@@ -65,10 +65,10 @@ async fn has_timer(server: &Running, emulator: &Emulator) -> Result<bool, String
 }
 
 /// Chats until the input ends.
-pub(super) async fn interactive(server: &Running, emulator: &Emulator) -> Result<(), String> {
+pub(super) async fn interactive(server: &Running, emulator: &Emulator, intro: &str) -> Result<(), String> {
     let base = server.base_url();
     println!("This is a whole ChatBoost: {base}/docs (log in as {}, {}).", bot::USERNAME, bot::PASSWORD);
-    println!("Write to its sample bot, hi for example. Ctrl-D ends.");
+    println!("{intro} Ctrl-D ends.");
     let mut answers = emulator.subscribe();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     prompt();

@@ -5,14 +5,12 @@
 
 mod bot;
 mod chat;
-
-use std::{path::PathBuf, sync::Arc};
+mod stage;
 
 use clap::Args;
-use domain::SystemClock;
-use emulator::Emulator;
 
-use crate::{config::Config, running::Running};
+pub(super) use bot::make_bot;
+pub(super) use stage::Stage;
 
 /// How to chat.
 #[derive(Debug, Args)]
@@ -26,61 +24,13 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: &Options) -> Result<(), String> {
-    let folder = Folder::make()?;
-    let emulator = Emulator::start(emulator::Config::new(Arc::new(SystemClock))).await.map_err(|e| e.to_string())?;
-    let interactive = options.say.is_empty();
-    let port = if interactive { options.port } else { 0 };
-    let server = match start(&folder, &emulator, port).await {
-        Err(crate::running::StartError::Listen(..)) if port != 0 => start(&folder, &emulator, 0).await,
-        other => other,
+    let stage = Stage::start(!options.say.is_empty(), options.port).await?;
+    let result = async {
+        let (token, bot) = make_bot(&stage.base_url(), stage.emulator().number()).await?;
+        bot::add_flow(&stage.base_url(), &token, bot).await?;
+        stage.chat("Write to its sample bot, hi for example.", &options.say).await
     }
-    .map_err(|error| error.to_string())?;
-    emulator.set_callback(&format!("{}/whatsapp/webhook", server.base_url()));
-    bot::make(&server.base_url(), emulator.number()).await?;
-
-    let result = if interactive {
-        chat::interactive(&server, &emulator).await
-    } else {
-        chat::scripted(&server, &emulator, &options.say).await
-    };
-    server.shut_down().await;
+    .await;
+    stage.end().await;
     result
-}
-
-async fn start(folder: &Folder, emulator: &Emulator, port: u16) -> Result<Running, crate::running::StartError> {
-    let data = folder.0.display().to_string();
-    let config = Config::from_vars(|name| {
-        Some(match name {
-            "DATA_DIR" => data.clone(),
-            "PORT" => port.to_string(),
-            "WHATSAPP_API_BASE_URL" => emulator.base_url(),
-            "WHATSAPP_APP_SECRET" => emulator.app_secret().to_owned(),
-            "WHATSAPP_ACCESS_TOKEN" => "demo-token".to_owned(),
-            _ => return None,
-        })
-    });
-    match config {
-        Ok(config) => Running::start(config, Arc::new(SystemClock)).await,
-        Err(error) => {
-            Err(crate::running::StartError::File("configuration of the demo".into(), std::io::Error::other(error)))
-        }
-    }
-}
-
-/// A temporary folder, removed when the demo ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("chatboost-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is in a folder for temporary files anyway.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

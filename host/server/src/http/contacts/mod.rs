@@ -6,6 +6,7 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod input;
 pub(super) mod list;
+pub(super) mod tell;
 pub(super) mod update;
 
 use chrono::{DateTime, Utc};

@@ -37,7 +37,7 @@ pub(super) struct ExecutionView {
     contact_id: i64,
     /// Phone number in digits, or business-scoped user id.
     contact_phone: String,
-    /// `running`, `waiting_input`, `waiting_timer`, `waiting_effect`, `completed`, `failed` or `cancelled`.
+    /// `running`, `waiting_input`, `waiting_timer`, `waiting_event`, `waiting_effect`, `completed`, `failed` or `cancelled`.
     status: &'static str,
     /// Position of the node it is at; of the last one when it has ended.
     current_node: Option<i64>,

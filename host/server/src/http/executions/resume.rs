@@ -27,7 +27,7 @@ pub(in crate::http) async fn resume(
     Id(id): Id<ExecutionId>,
 ) -> Result<Json<ExecutionView>> {
     ask(&app, current.id, id, Request::Resume, |status| {
-        matches!(status, ExecutionStatus::WaitingInput | ExecutionStatus::WaitingTimer)
+        matches!(status, ExecutionStatus::WaitingInput | ExecutionStatus::WaitingTimer | ExecutionStatus::WaitingEvent)
     })
     .await
 }

@@ -48,6 +48,7 @@ struct StatusCounts {
     running: i64,
     waiting_input: i64,
     waiting_timer: i64,
+    waiting_event: i64,
     waiting_effect: i64,
     completed: i64,
     failed: i64,
@@ -64,6 +65,7 @@ impl StatusCounts {
             ExecutionStatus::Running => self.running += live.count,
             ExecutionStatus::WaitingInput => self.waiting_input += live.count,
             ExecutionStatus::WaitingTimer => self.waiting_timer += live.count,
+            ExecutionStatus::WaitingEvent => self.waiting_event += live.count,
             ExecutionStatus::WaitingEffect => self.waiting_effect += live.count,
             // These are counted when they end.
             ExecutionStatus::Completed | ExecutionStatus::Failed | ExecutionStatus::Cancelled => {}
@@ -74,6 +76,7 @@ impl StatusCounts {
         self.running += other.running;
         self.waiting_input += other.waiting_input;
         self.waiting_timer += other.waiting_timer;
+        self.waiting_event += other.waiting_event;
         self.waiting_effect += other.waiting_effect;
         self.completed += other.completed;
         self.failed += other.failed;
@@ -81,7 +84,7 @@ impl StatusCounts {
     }
 
     fn total(&self) -> i64 {
-        let live = self.running + self.waiting_input + self.waiting_timer + self.waiting_effect;
+        let live = self.running + self.waiting_input + self.waiting_timer + self.waiting_event + self.waiting_effect;
         live + self.completed + self.failed + self.cancelled
     }
 }

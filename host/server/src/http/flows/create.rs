@@ -38,7 +38,7 @@ pub(in crate::http) async fn create(
     let bot = bot.ok_or_else(|| Problem::not_found("bot"))?;
     let flow = tx.create_flow(bot.id, &fields, now).await?;
     let nodes = tx.replace_nodes(flow.id, &nodes, now).await?;
-    let saved = save::settle(&mut tx, flow, nodes, now).await?;
+    let saved = save::settle(&app, current.id, &mut tx, flow, nodes, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(saved.into())))
 }

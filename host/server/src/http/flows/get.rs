@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domain::FlowId;
 
-use super::{FlowView, lint};
+use super::{FlowView, lint, plugins};
 use crate::{
     app::App,
     http::{
@@ -28,6 +28,10 @@ pub(in crate::http) async fn get(
     let mut tx = app.db.read().await?;
     let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(id).await?;
-    let issues = lint::validate(&storage::definition(&nodes), lint::opening(&mut tx, id).await?);
+    let opening = lint::opening(&mut tx, id).await?;
+    drop(tx);
+    let definition = storage::definition(&nodes);
+    let catalogue = plugins::catalogue(&app, current.id, &definition).await?;
+    let issues = lint::validate(&definition, &catalogue, opening);
     Ok(Json(FlowView::new(flow, nodes, issues)))
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a flow: what the engine finds, and what WhatsApp would refuse.
 
-use domain::{Fault, FlowDefinition, FlowId, Issue, NodeDefinition, Severity};
+use domain::{Fault, FlowDefinition, FlowId, Issue, NodeDefinition, Severity, plugin::Catalogue};
 use engine::Opening;
 use serde_json::Value;
 use storage::Tx;
@@ -13,8 +13,8 @@ pub(in crate::http) async fn opening(tx: &mut Tx, flow: FlowId) -> storage::Resu
 
 /// Every issue of a flow. Messages are checked against the limits of the Cloud API where they are final: texts with
 /// templates in them are not known before they are sent.
-pub(in crate::http) fn validate(definition: &FlowDefinition, opening: Opening) -> Vec<Issue> {
-    let mut issues = engine::validate_opened(definition, opening);
+pub(in crate::http) fn validate(definition: &FlowDefinition, catalogue: &Catalogue, opening: Opening) -> Vec<Issue> {
+    let mut issues = engine::validate_with(definition, catalogue, opening);
     let mut refused = Vec::new();
     for (place, node) in definition.nodes.iter().enumerate() {
         let pointer = format!("/nodes/{place}/config");
@@ -87,7 +87,8 @@ mod tests {
             |position, config| NodeDefinition { position, key: None, kind: "send_message".into(), name: None, config };
         let fine = json!({ "message_type": "text", "content": "fine", "next": 7 });
         let nodes = vec![node(3, fine), node(7, json!({ "message_type": kind, "content": content }))];
-        let issues = validate(&FlowDefinition { nodes }, Opening::Unknown);
+        let definition = FlowDefinition { nodes, ..FlowDefinition::default() };
+        let issues = validate(&definition, &Catalogue::default(), Opening::Unknown);
         let pointers = issues.into_iter().map(|issue| {
             assert_eq!((issue.severity, issue.node), (Severity::Error, Some(7)), "{issue:?}");
             assert_eq!(issue.code, "limit_exceeded", "{issue:?}");
@@ -118,7 +119,8 @@ mod tests {
         let config = json!({ "message_type": "text", "content": "x".repeat(4_097), "fallback_template": {
             "template_name": long, "language_code": "en" } });
         let node = NodeDefinition { position: 0, key: None, kind: "ask".into(), name: None, config };
-        let issues = validate(&FlowDefinition { nodes: vec![node] }, Opening::Unknown);
+        let definition = FlowDefinition { nodes: vec![node], ..FlowDefinition::default() };
+        let issues = validate(&definition, &Catalogue::default(), Opening::Unknown);
         let mut limits: Vec<&str> =
             issues.iter().filter(|issue| issue.code == "limit_exceeded").map(|issue| issue.pointer.as_str()).collect();
         limits.sort_unstable();

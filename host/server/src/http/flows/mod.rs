@@ -6,6 +6,7 @@ pub(super) mod get;
 mod input;
 mod lint;
 pub(super) mod list;
+mod plugins;
 pub(super) mod publish;
 pub(super) mod save;
 pub(super) mod update;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use domain::{Fault, FlowId, Severity};
 
-use super::{FlowView, lint, save};
+use super::{FlowView, lint, plugins, save};
 use crate::{
     app::App,
     http::{
@@ -29,8 +29,11 @@ pub(in crate::http) async fn publish(
     let mut tx = app.db.begin().await?;
     let mut flow = tx.claim_flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(id).await?;
-    let definition = storage::definition(&nodes);
-    let issues = lint::validate(&definition, lint::opening(&mut tx, id).await?);
+    let opening = lint::opening(&mut tx, id).await?;
+    let mut definition = storage::definition(&nodes);
+    let catalogue = plugins::catalogue(&app, current.id, &definition).await?;
+    let issues = lint::validate(&definition, &catalogue, opening);
+    plugins::pin(&mut definition, &catalogue);
     if !save::is_publishable(&issues) {
         let errors = issues.into_iter().filter(|issue| issue.severity == Severity::Error);
         return Err(Problem::invalid(errors.map(|issue| Fault::new(issue.pointer, issue.detail)).collect()));

@@ -3,8 +3,8 @@
 use domain::{Issue, NodeId, Severity, Time, UserId};
 use storage::{Flow, Node, Tx};
 
-use super::lint;
-use crate::http::problem::Result;
+use super::{lint, plugins};
+use crate::{app::App, http::problem::Result};
 
 /// A draft that was saved.
 pub(in crate::http) struct Settled {
@@ -23,9 +23,19 @@ pub(in crate::http) fn is_publishable(issues: &[Issue]) -> bool {
 
 /// Validates the nodes just saved and publishes them, unless the flow's owner does that by hand or there are errors;
 /// then what ran before runs on.
-pub(in crate::http) async fn settle(tx: &mut Tx, mut flow: Flow, nodes: Vec<Node>, now: Time) -> Result<Settled> {
-    let definition = storage::definition(&nodes);
-    let issues = lint::validate(&definition, lint::opening(tx, flow.id).await?);
+pub(in crate::http) async fn settle(
+    app: &App,
+    owner: UserId,
+    tx: &mut Tx,
+    mut flow: Flow,
+    nodes: Vec<Node>,
+    now: Time,
+) -> Result<Settled> {
+    let opening = lint::opening(tx, flow.id).await?;
+    let mut definition = storage::definition(&nodes);
+    let catalogue = plugins::catalogue(app, owner, &definition).await?;
+    let issues = lint::validate(&definition, &catalogue, opening);
+    plugins::pin(&mut definition, &catalogue);
     if flow.auto_publish && is_publishable(&issues) {
         flow.published_version = Some(tx.publish(flow.id, &definition, now).await?);
     }
@@ -33,11 +43,17 @@ pub(in crate::http) async fn settle(tx: &mut Tx, mut flow: Flow, nodes: Vec<Node
 }
 
 /// The same for a flow one of whose nodes was changed by itself.
-pub(in crate::http) async fn settle_from_draft(tx: &mut Tx, flow: Flow, now: Time) -> Result<Settled> {
+pub(in crate::http) async fn settle_from_draft(
+    app: &App,
+    owner: UserId,
+    tx: &mut Tx,
+    flow: Flow,
+    now: Time,
+) -> Result<Settled> {
     let fields = flow.fields();
     let flow = tx.update_flow(flow.id, &fields, now).await?;
     let nodes = tx.nodes_of_flow(flow.id).await?;
-    settle(tx, flow, nodes, now).await
+    settle(app, owner, tx, flow, nodes, now).await
 }
 
 /// A node of this owner with its flow, which is claimed.

@@ -42,7 +42,7 @@ pub(in crate::http) async fn update(
         Some(nodes) => tx.replace_nodes(id, &nodes, now).await?,
         None => tx.nodes_of_flow(id).await?,
     };
-    let saved = save::settle(&mut tx, flow, nodes, now).await?;
+    let saved = save::settle(&app, current.id, &mut tx, flow, nodes, now).await?;
     tx.commit().await?;
     Ok(Json(saved.into()))
 }

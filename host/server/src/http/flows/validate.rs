@@ -7,7 +7,7 @@ use domain::FlowId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{IssueView, lint, save};
+use super::{IssueView, lint, plugins, save};
 use crate::{
     app::App,
     http::{
@@ -38,7 +38,11 @@ pub(in crate::http) async fn validate(
     let mut tx = app.db.read().await?;
     let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
     let nodes = tx.nodes_of_flow(flow.id).await?;
-    let issues = lint::validate(&storage::definition(&nodes), lint::opening(&mut tx, id).await?);
+    let opening = lint::opening(&mut tx, id).await?;
+    drop(tx);
+    let definition = storage::definition(&nodes);
+    let catalogue = plugins::catalogue(&app, current.id, &definition).await?;
+    let issues = lint::validate(&definition, &catalogue, opening);
     let valid = save::is_publishable(&issues);
     Ok(Json(Verdict { valid, issues: issues.into_iter().map(IssueView::from).collect() }))
 }

@@ -37,5 +37,6 @@ pub(in crate::http) async fn metrics(State(app): State<Arc<App>>, current: Curre
     for (name, help, value) in gauges {
         text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"));
     }
+    text.push_str(&app.plugins.prometheus());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -46,7 +46,7 @@ pub(in crate::http) async fn create(
         fields.position = tx.next_position(flow.id).await?;
     }
     let node = tx.create_node(flow.id, &fields, now).await.map_err(input::conflict)?;
-    save::settle_from_draft(&mut tx, flow, now).await?;
+    save::settle_from_draft(&app, current.id, &mut tx, flow, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(node.into())))
 }

@@ -28,7 +28,7 @@ pub(in crate::http) async fn delete(
     let mut tx = app.db.begin().await?;
     let (flow, _) = save::claim_node(&mut tx, current.id, id).await?.ok_or_else(|| Problem::not_found("node"))?;
     tx.delete_node(id).await?;
-    save::settle_from_draft(&mut tx, flow, app.clock.now()).await?;
+    save::settle_from_draft(&app, current.id, &mut tx, flow, app.clock.now()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod input;
 pub(super) mod list;
+pub(super) mod types;
 pub(super) mod update;
 
 use chrono::{DateTime, Utc};

@@ -37,7 +37,7 @@ pub(in crate::http) async fn update(
     input::read(&mut body, &mut fields, false);
     body.finish()?;
     let node = tx.update_node(id, &fields, now).await.map_err(input::conflict)?;
-    save::settle_from_draft(&mut tx, flow, now).await?;
+    save::settle_from_draft(&app, current.id, &mut tx, flow, now).await?;
     tx.commit().await?;
     Ok(Json(node.into()))
 }

@@ -74,7 +74,10 @@ pub(in crate::http) async fn create(
             let flow = tx.flow(current.id, id).await?.ok_or_else(|| Problem::not_found("flow"))?;
             storage::definition(&tx.nodes_of_flow(flow.id).await?)
         }
-        None => FlowDefinition { nodes: wish.nodes.unwrap_or_default().into_iter().map(as_definition).collect() },
+        None => {
+            let nodes = wish.nodes.unwrap_or_default().into_iter().map(as_definition).collect();
+            FlowDefinition { nodes, ..FlowDefinition::default() }
+        }
     };
     let new = NewTemplate {
         name: &wish.name,

@@ -65,7 +65,7 @@ pub(in crate::http) async fn instantiate(
     let flow = tx.create_flow(bot.id, &fields, now).await?;
     let nodes: Vec<NodeFields> = definition.nodes.iter().map(NodeFields::from).collect();
     let nodes = tx.replace_nodes(flow.id, &nodes, now).await?;
-    let saved = save::settle(&mut tx, flow, nodes, now).await?;
+    let saved = save::settle(&app, current.id, &mut tx, flow, nodes, now).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(saved.into())))
 }

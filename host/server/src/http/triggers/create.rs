@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use domain::BotId;
+use domain::{BotId, TriggerRule};
 
-use super::{TriggerView, input, keep::keep};
+use super::{
+    TriggerView, hook_rules, input,
+    keep::{keep, keep_secret},
+};
 use crate::{
     app::App,
     http::{
@@ -28,7 +31,12 @@ pub(in crate::http) async fn create(
     let bot: Option<BotId> = body.id("bot_id").needed();
     let mut fields = input::blank();
     input::read(&mut body, &mut fields, true);
+    let secret = hook_rules::secret(&mut body).flatten();
     body.finish()?;
+    hook_rules::check_secret(&fields.rule, secret.is_some())?;
+    if let TriggerRule::Plugin(rule) = &mut fields.rule {
+        hook_rules::fit(&app, current.id, rule).await?;
+    }
     let mut tx = app.db.begin().await?;
     let bot = match bot {
         Some(id) => tx.claim_bot(current.id, id).await?,
@@ -38,9 +46,10 @@ pub(in crate::http) async fn create(
     input::check_flow(&mut tx, current.id, bot.id, fields.flow_id).await?;
     let now = app.clock.now();
     input::check_future(&fields.rule, now)?;
-    let trigger = tx.create_trigger(bot.id, &fields, now).await?;
-    keep(&mut tx, None, &trigger, now).await?;
+    let mut trigger = tx.create_trigger(bot.id, &fields, now).await?;
+    keep(&mut tx, None, &mut trigger, now).await?;
+    keep_secret(&app, &mut tx, &mut trigger, Some(secret)).await?;
     tx.commit().await?;
     app.work.reschedule();
-    Ok((StatusCode::CREATED, Json(trigger.into())))
+    Ok((StatusCode::CREATED, Json(TriggerView::of(trigger, &app))))
 }

@@ -26,5 +26,5 @@ pub(in crate::http) async fn get(
     Id(id): Id<TriggerId>,
 ) -> Result<Json<TriggerView>> {
     let trigger = app.db.read().await?.trigger(current.id, id).await?;
-    Ok(Json(trigger.ok_or_else(|| Problem::not_found("trigger"))?.into()))
+    Ok(Json(TriggerView::of(trigger.ok_or_else(|| Problem::not_found("trigger"))?, &app)))
 }

@@ -5,7 +5,10 @@ use serde_json::Value;
 use storage::{TriggerFields, Tx};
 use utoipa::ToSchema;
 
-use super::rules::{self, TriggerType};
+use super::{
+    hook_rules,
+    rules::{self, TriggerType},
+};
 use crate::http::{
     body::Body,
     problem::{Problem, Result},
@@ -13,8 +16,6 @@ use crate::http::{
 
 /// Priorities go from minus to plus this.
 const PRIORITY_MAX: i64 = 1_000_000;
-/// Types that the API knows and this server does not have yet.
-const TYPES_TO_COME: &[&str] = &["webhook", "plugin"];
 
 /// A trigger. In an update, what is absent stays as it is.
 #[derive(Debug, ToSchema)]
@@ -27,7 +28,7 @@ pub(in crate::http) struct TriggerInput {
     bot_id: Option<i64>,
     /// Required when creating; a flow of the same bot.
     flow_id: Option<i64>,
-    /// `keyword`, `event` or `schedule`. Required when creating.
+    /// `keyword`, `event`, `schedule`, `webhook` or `plugin`. Required when creating.
     trigger_type: Option<String>,
     /// The highest matching one wins, then the lowest id.
     #[schema(default = 0, minimum = -1_000_000, maximum = 1_000_000)]
@@ -44,8 +45,8 @@ pub(in crate::http) struct TriggerInput {
     match_type: Option<String>,
     #[schema(default = false)]
     case_sensitive: Option<bool>,
-    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed` or `message_failed`. Required when creating
-    /// an event trigger.
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed`, `message_failed` or `custom.…`.
+    /// Required when creating an event trigger.
     event_type: Option<String>,
     /// Fields of the event with what they must be: a value, a list of values, or operators with values.
     #[schema(value_type = Option<Object>)]
@@ -82,6 +83,47 @@ pub(in crate::http) struct TriggerInput {
     /// at all (`skip`).
     #[schema(default = "catch_up")]
     missed: Option<String>,
+    /// Of a webhook trigger: template of the contact's phone or business-scoped user id. Templates see `body`, `headers`,
+    /// `query` and `now`. Required when creating one.
+    #[schema(max_length = 4000)]
+    contact: Option<String>,
+    /// Template of the name for a contact that is made.
+    #[schema(max_length = 4000)]
+    contact_name: Option<String>,
+    /// Initial variables of the flow, with templates in their texts.
+    #[schema(value_type = Option<Object>)]
+    initial_state: Option<JsonMap>,
+    /// Template of an id; events that were seen before are passed over.
+    #[schema(max_length = 4000)]
+    event_id: Option<String>,
+    /// Template that is empty, `false`, `0` or `none` for events to pass over.
+    #[schema(max_length = 4000)]
+    condition: Option<String>,
+    /// JSON pointer to a list in the body, each of whose items is an event.
+    #[schema(max_length = 4000)]
+    items: Option<String>,
+    /// How requests are signed (HMAC-SHA256): `header`, `prefix?`, `encoding?` (`hex` or `base64`), and for a signature of
+    /// `<time>.<body>` also `timestamp_header` and `tolerance_seconds`.
+    #[schema(value_type = Option<Object>)]
+    signature: Option<JsonMap>,
+    /// What requests are signed with. Can be written and never read.
+    #[schema(min_length = 8, max_length = 500)]
+    signature_secret: Option<String>,
+    /// Of a plugin's trigger: the plugin's name. Required when creating one.
+    #[schema(max_length = 100)]
+    plugin: Option<String>,
+    /// Trigger type within the plugin. Required when creating one.
+    #[schema(max_length = 100)]
+    r#type: Option<String>,
+    /// Settings, as the plugin's schema wants them.
+    #[schema(value_type = Option<Object>)]
+    config: Option<JsonMap>,
+    /// Of a matcher: `message` (so it is when nothing is said), `new_contact`, `opt_in`, `opt_out`, `custom.…`.
+    #[schema(max_items = 50)]
+    listens_to: Option<Vec<String>>,
+    /// Of a poller: seconds between two looks.
+    #[schema(minimum = 1, maximum = 2592000)]
+    interval_seconds: Option<i64>,
 }
 
 /// A trigger that is not there yet.
@@ -117,6 +159,8 @@ pub(super) fn read(body: &mut Body, fields: &mut TriggerFields, is_new: bool) {
             rules::event(body, event_type, event_conditions, changes);
         }
         TriggerRule::Schedule(schedule) => rules::schedule(body, schedule, changes),
+        TriggerRule::Webhook(rule) => hook_rules::webhook(body, rule, changes),
+        TriggerRule::Plugin(rule) => hook_rules::plugin(body, rule, changes),
     }
     if body.is_sound() {
         body.faults(engine::triggers::check(&fields.rule));
@@ -129,12 +173,7 @@ fn read_type(body: &mut Body, before: &str, is_new: bool) -> Option<TriggerType>
         if let Some(known) = TriggerType::parse(&word) {
             return Ok(known);
         }
-        let types = TriggerType::words();
-        if TYPES_TO_COME.contains(&word.as_str()) {
-            Err(format!("{word} is not available on this server yet; there are: {types}"))
-        } else {
-            Err(format!("must be one of {types}"))
-        }
+        Err(format!("must be one of {}", TriggerType::words()))
     });
     if known.is_absent() && !is_new { TriggerType::parse(before) } else { known.needed() }
 }
@@ -176,7 +215,8 @@ mod tests {
             stays_in(body, BotId(1));
             let mut fields = blank();
             read(body, &mut fields, false);
-            for other in [TriggerType::Event, TriggerType::Schedule] {
+            hook_rules::secret(body);
+            for other in [TriggerType::Event, TriggerType::Schedule, TriggerType::Webhook, TriggerType::Plugin] {
                 fields.rule = rules::blank(other);
                 read(body, &mut fields, false);
             }
@@ -184,13 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn types_to_come_are_told_from_nonsense() {
-        for (word, words) in [("webhook", "not available"), ("nonsense", "must be one of keyword")] {
-            let mut body = Body::new(serde_json::json!({"name": "n", "flow_id": 1, "trigger_type": word}));
-            read(&mut body, &mut blank(), true);
-            let faults = body.into_faults();
-            assert_eq!(faults.len(), 1);
-            assert!(faults[0].pointer == "/trigger_type" && faults[0].detail.contains(words), "{faults:?}");
-        }
+    fn a_type_that_is_none_is_refused_with_those_there_are() {
+        let mut body = Body::new(serde_json::json!({"name": "n", "flow_id": 1, "trigger_type": "nonsense"}));
+        read(&mut body, &mut blank(), true);
+        let faults = body.into_faults();
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].pointer, "/trigger_type");
+        assert_eq!(faults[0].detail, "must be one of keyword, event, schedule, webhook, plugin");
     }
 }

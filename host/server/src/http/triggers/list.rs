@@ -28,5 +28,5 @@ pub(in crate::http) async fn list(
     let paging = Paging::read(&mut query);
     query.finish()?;
     let triggers = app.db.read().await?.triggers(current.id, None, paging.limit, paging.skip).await?;
-    Ok(Json(paging.envelope(triggers, TriggerView::from)))
+    Ok(Json(paging.envelope(triggers, |trigger| TriggerView::of(trigger, &app))))
 }

@@ -3,6 +3,8 @@
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod get;
+pub(super) mod hook;
+mod hook_rules;
 mod input;
 mod keep;
 pub(super) mod list;
@@ -13,13 +15,18 @@ mod rules;
 pub(super) mod statistics;
 pub(super) mod switch;
 pub(super) mod test;
+pub(super) mod types;
 pub(super) mod update;
+
+pub(crate) use keep::SIGNATURE_SECRET;
 
 use chrono::{DateTime, Utc};
 use domain::{BotId, FlowId, JsonMap, MatchType, TriggerId, TriggerRule};
 use serde::Serialize;
 use storage::TriggerRow;
 use utoipa::ToSchema;
+
+use crate::app::App;
 
 /// A trigger as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,6 +48,12 @@ pub(super) struct TriggerView {
     #[serde(flatten)]
     #[schema(value_type = RuleView)]
     rule: TriggerRule,
+    /// Path of its address, when requests fire it. Whoever knows it may call it.
+    hook_path: Option<String>,
+    /// The whole address; null when the server does not know its own (`PUBLIC_URL`).
+    hook_url: Option<String>,
+    /// Whether there is a secret that requests are signed with.
+    has_signature_secret: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -49,13 +62,13 @@ pub(super) struct TriggerView {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "only describes domain::TriggerRule")]
 struct RuleView {
-    /// `keyword`, `event` or `schedule`
+    /// `keyword`, `event`, `schedule`, `webhook` or `plugin`
     trigger_type: String,
     keywords: Option<Vec<String>>,
     /// `exact`, `contains`, `starts_with`, `ends_with` or `regex`
     match_type: Option<String>,
     case_sensitive: Option<bool>,
-    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed` or `message_failed`
+    /// `new_contact`, `message_received`, `opt_in`, `opt_out`, `flow_completed`, `flow_failed`, `message_failed` or `custom.…`
     event_type: Option<String>,
     #[schema(value_type = Option<Object>)]
     event_conditions: Option<JsonMap>,
@@ -74,11 +87,37 @@ struct RuleView {
     all: Option<bool>,
     /// `catch_up` or `skip`
     missed: Option<String>,
+    /// JSON pointer to a list of events in the body of a request.
+    items: Option<String>,
+    /// Template of a contact's phone or business-scoped user id.
+    contact: Option<String>,
+    contact_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    initial_state: Option<JsonMap>,
+    event_id: Option<String>,
+    condition: Option<String>,
+    /// `header`, `prefix`, `encoding`, `timestamp_header`, `tolerance_seconds`
+    #[schema(value_type = Option<Object>)]
+    signature: Option<JsonMap>,
+    plugin: Option<String>,
+    r#type: Option<String>,
+    /// `matcher`, `webhook` or `poller`
+    plugin_kind: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    config: Option<JsonMap>,
+    listens_to: Option<Vec<String>>,
+    interval_seconds: Option<u32>,
 }
 
-impl From<TriggerRow> for TriggerView {
-    fn from(row: TriggerRow) -> Self {
+impl TriggerView {
+    /// A trigger with its address on this server.
+    fn of(row: TriggerRow, app: &App) -> Self {
+        let hook_path = row.hook_token.map(|token| format!("/hooks/{token}"));
+        let base = app.config.triggers.public_url.as_deref();
         Self {
+            hook_url: base.zip(hook_path.as_ref()).map(|(base, path)| format!("{base}{path}")),
+            hook_path,
+            has_signature_secret: row.hook_secret.is_some(),
             id: row.id,
             bot_id: row.bot_id,
             flow_id: row.flow_id,

@@ -33,5 +33,5 @@ pub(in crate::http) async fn of_bot(
     let mut tx = app.db.read().await?;
     tx.bot(current.id, bot).await?.ok_or_else(|| Problem::not_found("bot"))?;
     let triggers = tx.triggers(current.id, Some(bot), paging.limit, paging.skip).await?;
-    Ok(Json(paging.envelope(triggers, TriggerView::from)))
+    Ok(Json(paging.envelope(triggers, |trigger| TriggerView::of(trigger, &app))))
 }

@@ -1,10 +1,12 @@
 //! What a client may say of a trigger's rule, one function a type.
 
-use domain::{Address, DayOfWeek, EventType, JsonMap, MatchType, Missed, Schedule, ScheduleType, TriggerRule};
+use domain::{
+    Address, DayOfWeek, EventType, JsonMap, MatchType, Missed, Schedule, ScheduleType, TriggerRule, WebhookRule,
+};
 use engine::{AUDIENCE_PHONES, AUDIENCE_TAGS, CRON_CHARS, KEYWORD_CHARS, KEYWORDS_PER_TRIGGER};
 use serde_json::Value;
 
-use super::MATCH_TYPES;
+use super::{MATCH_TYPES, hook_rules};
 use crate::http::body::Body;
 
 /// Most characters of a phone number, a tag, a date or a time, as written.
@@ -17,15 +19,6 @@ const SCHEDULE_TYPES: &[(&str, ScheduleType)] = &[
     ("cron", ScheduleType::Cron),
 ];
 const MISSED: &[(&str, Missed)] = &[("catch_up", Missed::CatchUp), ("skip", Missed::Skip)];
-const EVENT_TYPES: &[(&str, EventType)] = &[
-    ("new_contact", EventType::NewContact),
-    ("message_received", EventType::MessageReceived),
-    ("opt_in", EventType::OptIn),
-    ("opt_out", EventType::OptOut),
-    ("flow_completed", EventType::FlowCompleted),
-    ("flow_failed", EventType::FlowFailed),
-    ("message_failed", EventType::MessageFailed),
-];
 
 /// The types of triggers there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +26,17 @@ pub(super) enum TriggerType {
     Keyword,
     Event,
     Schedule,
+    Webhook,
+    Plugin,
 }
 
-const TRIGGER_TYPES: &[(&str, TriggerType)] =
-    &[("keyword", TriggerType::Keyword), ("event", TriggerType::Event), ("schedule", TriggerType::Schedule)];
+const TRIGGER_TYPES: &[(&str, TriggerType)] = &[
+    ("keyword", TriggerType::Keyword),
+    ("event", TriggerType::Event),
+    ("schedule", TriggerType::Schedule),
+    ("webhook", TriggerType::Webhook),
+    ("plugin", TriggerType::Plugin),
+];
 
 impl TriggerType {
     /// Reads the word of `trigger_type`.
@@ -65,6 +65,8 @@ pub(super) fn blank(trigger_type: TriggerType) -> TriggerRule {
             TriggerRule::Event { event_type: EventType::MessageReceived, event_conditions: JsonMap::new() }
         }
         TriggerType::Schedule => TriggerRule::Schedule(Schedule::blank()),
+        TriggerType::Webhook => TriggerRule::Webhook(WebhookRule::default()),
+        TriggerType::Plugin => TriggerRule::Plugin(hook_rules::blank_plugin()),
     }
 }
 
@@ -83,10 +85,16 @@ pub(super) fn keyword(
 
 /// Reads what an event trigger has.
 pub(super) fn event(body: &mut Body, event_type: &mut EventType, event_conditions: &mut JsonMap, is_new: bool) {
-    body.choice("event_type", EVENT_TYPES).set(event_type, is_new);
+    body.text("event_type").and_then(|word| event_type_of(&word)).set(event_type, is_new);
     if let Some(conditions) = body.object("event_conditions").patch() {
         *event_conditions = conditions.unwrap_or_default();
     }
+}
+
+fn event_type_of(word: &str) -> Result<EventType, String> {
+    EventType::parse(word).ok_or_else(|| {
+        "must be one of new_contact, message_received, opt_in, opt_out, flow_completed, flow_failed, message_failed and custom.… (a snake-case word)".into()
+    })
 }
 
 /// Reads what a schedule trigger has.

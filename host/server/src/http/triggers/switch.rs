@@ -47,9 +47,9 @@ async fn switch(app: &App, owner: UserId, id: TriggerId, is_active: bool) -> Res
     let mut fields = trigger.fields();
     fields.is_active = is_active;
     let now = app.clock.now();
-    let after = tx.update_trigger(id, &fields, now).await?;
-    keep(&mut tx, Some(&trigger), &after, now).await?;
+    let mut after = tx.update_trigger(id, &fields, now).await?;
+    keep(&mut tx, Some(&trigger), &mut after, now).await?;
     tx.commit().await?;
     app.work.reschedule();
-    Ok(Json(after.into()))
+    Ok(Json(TriggerView::of(after, app)))
 }

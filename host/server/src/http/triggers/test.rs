@@ -3,9 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use domain::{Trigger, TriggerId};
-use engine::triggers::{self, Candidate};
+use domain::{InboundMessage, MessageId, PluginRule, Trigger, TriggerId, TriggerRule};
+use engine::{
+    Limits,
+    triggers::{self, Candidate, Said},
+};
+use futures_util::future::join_all;
 use serde::Serialize;
+use storage::Bot;
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,10 +21,14 @@ use crate::{
         id::Id,
         problem::{Problem, Result},
     },
+    plugins::{MatchCall, Occurrence, TriggerCall},
+    runner::{ask_one, surroundings},
 };
 
 /// Most characters of a WhatsApp text.
 const MESSAGE_CHARS_MAX: usize = 4_096;
+/// Most matchers that are asked; the others are shown as not asked.
+const MATCHERS_MAX: usize = 50;
 
 /// A message to try.
 #[derive(Debug, ToSchema)]
@@ -70,6 +79,9 @@ pub(in crate::http) struct CandidateView {
     priority: i64,
     is_active: bool,
     interrupt: bool,
+    /// How sure a matcher is that matches, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
     /// Why it matches and goes first, or why not.
     reason: String,
 }
@@ -94,7 +106,8 @@ pub(in crate::http) async fn test(
     let all = tx.triggers_of_bot(trigger.bot_id).await?;
     drop(tx);
 
-    let candidates = triggers::explain(&all, &message);
+    let said = ask_matchers(&app, &bot, &all, &message).await;
+    let candidates = triggers::explain(&all, &message, &said);
     let own = candidates.iter().find(|candidate| candidate.trigger_id == id);
     // The first that matched is the one a message fires.
     let winner = candidates.iter().find(|candidate| candidate.matched);
@@ -133,6 +146,45 @@ pub(in crate::http) async fn test(
     }))
 }
 
+/// Asks the matchers that are switched on about a text from a contact of whom nothing is known.
+async fn ask_matchers(app: &App, bot: &Bot, all: &[Trigger], text: &str) -> HashMap<TriggerId, Said> {
+    let now = app.clock.now();
+    let info = bot.info();
+    let message = InboundMessage {
+        id: MessageId(0),
+        kind: "text".into(),
+        text: Some(text.to_owned()),
+        reply_id: None,
+        content: serde_json::json!({ "body": text }),
+        context: None,
+        referral: None,
+        error: None,
+        timestamp: now,
+    };
+    let matchers = all.iter().filter_map(|trigger| match &trigger.rule {
+        TriggerRule::Plugin(rule) if trigger.is_active && rule.listens_to(PluginRule::MESSAGE) => {
+            Some((trigger.id, rule))
+        }
+        _ => None,
+    });
+    let asked = matchers.take(MATCHERS_MAX).map(async |(id, rule)| {
+        let call = MatchCall {
+            trigger: TriggerCall {
+                plugin: rule.plugin.clone(),
+                trigger_type: rule.trigger_type.clone(),
+                config: rule.config.clone(),
+                context: surroundings(&info, None, Some(&message), now),
+                contact: None,
+                idempotency_key: format!("test-{id}-{}", now.timestamp_micros()),
+            },
+            occurrence: Occurrence::Message(engine::message_document(Some(&message))),
+        };
+        let answer = ask_one(&app.plugins, bot.id, call, &Limits::default()).await;
+        (id, answer.map(|answer| answer.map(|answer| (answer.recognised.score, answer.reason))))
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
 fn all_shown(
     candidates: &[Candidate],
     all: &HashMap<TriggerId, Trigger>,
@@ -147,6 +199,7 @@ fn all_shown(
             priority: candidate.priority,
             is_active: trigger.is_active,
             interrupt: trigger.interrupt,
+            score: candidate.score,
             reason: explained(candidate, winner),
         })
     };
@@ -157,7 +210,12 @@ fn all_shown(
 fn explained(candidate: &Candidate, winner: Option<&Candidate>) -> String {
     match winner {
         Some(winner) if candidate.matched && winner.trigger_id != candidate.trigger_id => {
-            let why = if winner.priority > candidate.priority { "higher priority" } else { "same priority, lower id" };
+            let sure = |candidate: &Candidate| candidate.score.unwrap_or(1.0);
+            let why = match winner.priority > candidate.priority {
+                true => "higher priority",
+                false if sure(winner) > sure(candidate) => "same priority, surer",
+                false => "same priority, lower id",
+            };
             format!("{} ({why})", candidate.reason)
         }
         _ => candidate.reason.clone(),

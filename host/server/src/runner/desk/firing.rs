@@ -1,6 +1,8 @@
 //! Triggers of one contact: what is asked of them, and the one place where a flow is started by them or refused.
 
-use domain::{EventType, Execution, ExecutionId, ExecutionStatus, FailedMessage, InboundMessage, JsonMap, Time};
+use domain::{
+    Contact, EventType, Execution, ExecutionId, ExecutionStatus, FailedMessage, InboundMessage, ItemId, JsonMap, Time,
+};
 use engine::{
     Cause, Courtesy, EVENT_DEPTH,
     triggers::{Event, Fired},
@@ -8,29 +10,37 @@ use engine::{
 use serde_json::{Value, json};
 use storage::{Decision, NewExecution, StepRow};
 
-use super::{Desk, Need, Payload, Session, new_execution};
+use super::{Need, Payload, Session, asking::Chosen, new_execution};
 
 /// What a flow starts with that a trigger starts.
 #[derive(Default)]
-struct Opening {
-    message: Option<InboundMessage>,
-    state: JsonMap,
+pub(super) struct Opening {
+    pub(super) message: Option<InboundMessage>,
+    pub(super) state: JsonMap,
     /// The execution whose end fired the trigger.
-    after: Option<usize>,
-    /// How many executions started one another up to here, where none has ended just now.
-    depth: i64,
+    pub(super) after: Option<usize>,
+    /// How many flows started one another up to here.
+    pub(super) depth: i64,
+    /// Why the trigger fired, unless that is plain.
+    pub(super) why: Option<String>,
 }
 
 impl Session<'_, '_> {
     /// Gives a message to the execution that waits for it, or to the triggers.
-    pub(super) fn deliver(&mut self, message: &InboundMessage, payload: &Payload) -> Result<(), Need> {
+    pub(super) fn deliver(&mut self, item: ItemId, message: &InboundMessage, payload: &Payload) -> Result<(), Need> {
         let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
         let waiting = self.executions.iter().rposition(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput);
-        let event = Event { message: Some(message), ..event(self.desk, EventType::MessageReceived, self.tools.now) };
-        match (bot.triggers.of_message(&event, payload.new_contact, waiting.is_some()), waiting) {
-            (Some(fired), _) => self.fire(fired, Opening { message: Some(message.clone()), ..Opening::default() }),
-            (None, Some(at)) => self.advance(at, Cause::Input(message.clone())),
-            (None, None) => {
+        let contact = self.contact.clone();
+        let event = Event { message: Some(message), ..event(&contact, EventType::MessageReceived, self.tools.now) };
+        let built_in = bot.triggers.of_message(&event, payload.new_contact, waiting.is_some());
+        match (self.choose(item, &event, payload.new_contact, built_in, waiting.is_some()), waiting) {
+            (Chosen::Unknown, _) => Ok(()),
+            (Chosen::Fires(fired, found), _) => {
+                let opening = Opening { message: Some(message.clone()), ..Opening::default() };
+                self.fire(fired, found.told(opening, "a message came in"))
+            }
+            (Chosen::Nobody, Some(at)) => self.advance(at, Cause::Input(message.clone())),
+            (Chosen::Nobody, None) => {
                 self.mark_as_read(message);
                 Ok(())
             }
@@ -60,26 +70,19 @@ impl Session<'_, '_> {
     pub(super) fn pass_over(&mut self, message: &InboundMessage, payload: &Payload) -> Result<(), Need> {
         let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
         let waits = self.executions.iter().any(|(e, _)| e.execution.status == ExecutionStatus::WaitingInput);
-        let event = Event { message: Some(message), ..event(self.desk, EventType::MessageReceived, self.tools.now) };
+        let contact = self.contact.clone();
+        let event = Event { message: Some(message), ..event(&contact, EventType::MessageReceived, self.tools.now) };
         match bot.triggers.of_message(&event, payload.new_contact, waits) {
             Some(fired) => self.fire(fired, Opening { message: Some(message.clone()), ..Opening::default() }),
             None => Ok(()),
         }
     }
 
-    /// Asks the triggers about something that happened to the contact outside of a conversation.
-    pub(super) fn ask_about(&mut self, event_type: EventType) -> Result<(), Need> {
-        let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
-        let event = event(self.desk, event_type, self.tools.now);
-        let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
-        let state = state_of(event.summary());
-        self.fire(fired, Opening { state, ..Opening::default() })
-    }
-
     /// Asks the triggers about a message that failed. A flow that it starts stands in a chain with the one that said it.
     pub(super) fn ask_about_failed(&mut self, failed: &FailedMessage, said_by_flow: bool) -> Result<(), Need> {
         let Some(bot) = self.desk.bot.clone() else { return Ok(()) };
-        let event = Event { failed: Some(failed), ..event(self.desk, EventType::MessageFailed, self.tools.now) };
+        let contact = self.contact.clone();
+        let event = Event { failed: Some(failed), ..event(&contact, EventType::MessageFailed, self.tools.now) };
         let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
         let depth = failed.depth + i64::from(said_by_flow);
         let state = state_of(event.summary());
@@ -104,10 +107,11 @@ impl Session<'_, '_> {
             _ => return Ok(()),
         };
         let message = execution.message.clone();
+        let contact = self.contact.clone();
         let event = Event {
             execution: Some(execution),
             message: message.as_ref(),
-            ..event(self.desk, event_type, self.tools.now)
+            ..event(&contact, event_type, self.tools.now)
         };
         let Some(fired) = bot.triggers.of_event(&event, false) else { return Ok(()) };
         let state = state_of(event.summary());
@@ -115,7 +119,7 @@ impl Session<'_, '_> {
     }
 
     /// A trigger fires: its flow starts, or there is a reason why not.
-    fn fire(&mut self, fired: Fired, opening: Opening) -> Result<(), Need> {
+    pub(super) fn fire(&mut self, fired: Fired, opening: Opening) -> Result<(), Need> {
         if !self.desk.bot.as_ref().is_some_and(|bot| bot.is_active) {
             self.decide(fired, &opening, Err("the bot is switched off"));
             return Ok(());
@@ -179,6 +183,7 @@ impl Session<'_, '_> {
     fn decide(&mut self, fired: Fired, opening: &Opening, outcome: Result<ExecutionId, &str>) {
         let event_type = opening.state.get("event").and_then(|event| event["event_type"].as_str());
         let cause = match (opening.after.map(|at| &self.executions[at].0.execution), &opening.message) {
+            _ if opening.why.is_some() => opening.why.clone().unwrap_or_default(),
             (Some(execution), _) => format!("execution {} has {}", execution.id, execution.status.as_str()),
             (None, Some(_)) => "a message came in".to_owned(),
             (None, None) => event_type.unwrap_or("it was time").to_owned(),
@@ -197,11 +202,11 @@ impl Session<'_, '_> {
 }
 
 /// Something that happens to the contact now.
-fn event(desk: &Desk, event_type: EventType, at: Time) -> Event<'_> {
-    Event { event_type, contact: &desk.contact, message: None, execution: None, failed: None, at }
+pub(super) fn event(contact: &Contact, event_type: EventType, at: Time) -> Event<'_> {
+    Event { event_type, contact, message: None, execution: None, failed: None, payload: None, at }
 }
 
 /// The variables of a flow that an event starts.
-fn state_of(event: Value) -> JsonMap {
+pub(super) fn state_of(event: Value) -> JsonMap {
     JsonMap::from_iter([("event".to_owned(), event)])
 }
