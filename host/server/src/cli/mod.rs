@@ -1,5 +1,6 @@
 //! The program `chatboost`.
 
+mod client;
 mod demo;
 mod emulator;
 mod logging;

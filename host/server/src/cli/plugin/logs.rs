@@ -3,7 +3,7 @@
 use clap::Args;
 use reqwest::Method;
 
-use super::client::Server;
+use crate::cli::client::Server;
 
 /// Whose log.
 #[derive(Debug, Args)]

@@ -2,7 +2,6 @@
 
 mod build;
 mod check;
-mod client;
 mod doctor;
 mod harness;
 mod host;

@@ -6,7 +6,8 @@ use clap::Args;
 use plugin_host::Report;
 use reqwest::{Method, header::CONTENT_TYPE};
 
-use super::{client::Server, project, report};
+use super::{project, report};
+use crate::cli::client::Server;
 
 /// What to upload, and where.
 #[derive(Debug, Args)]

@@ -10,8 +10,8 @@ use domain::plugin::{Manifest, TriggerKind};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
-use super::{build, client::Api, harness, project::Project};
-use crate::cli::demo;
+use super::{build, harness, project::Project};
+use crate::cli::{client::Api, demo};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) async fn run(options: &Options) -> Result<(), String> {
     let stage = demo::Stage::start(!options.say.is_empty(), 8000).await?;
     let result = async {
         let (token, bot) = demo::make_bot(&stage.base_url(), stage.emulator().number()).await?;
-        let api = Api::new(&stage.base_url(), &token)?;
+        let api = Api::local(&stage.base_url(), &token)?;
         let intro = set_up(options, &api, bot, wasm).await?;
         stage.chat(&intro, &options.say).await
     }
@@ -138,7 +138,7 @@ fn say(text: &str) -> Value {
 }
 
 async fn make(api: &Api, path: &str, body: Value) -> Result<i64, String> {
-    let made = api.send(api.request(Method::POST, path).json(&body)).await?;
+    let made = api.post(path, &body).await?;
     made["id"].as_i64().ok_or_else(|| format!("POST {path} answered without an id"))
 }
 

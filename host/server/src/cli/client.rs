@@ -1,4 +1,4 @@
-//! Speaking to a server as a plugin's author does: address and API key.
+//! Speaking to a server through its API, as its users do.
 
 use clap::Args;
 use reqwest::{Client, Method, RequestBuilder};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Which server, as whom.
 #[derive(Debug, Args)]
-pub(super) struct Server {
+pub(in crate::cli) struct Server {
     /// Address of the server
     #[arg(long, env = "CHATBOOST_URL", default_value = "http://127.0.0.1:8000")]
     server: String,
@@ -16,7 +16,7 @@ pub(super) struct Server {
 }
 
 /// A server with credentials.
-pub(super) struct Api {
+pub(in crate::cli) struct Api {
     base: String,
     key: String,
     client: Client,
@@ -24,26 +24,41 @@ pub(super) struct Api {
 
 impl Server {
     /// A client for it.
-    pub(super) fn api(&self) -> Result<Api, String> {
+    pub(in crate::cli) fn api(&self) -> Result<Api, String> {
         Api::new(&self.server, &self.key)
     }
 }
 
 impl Api {
+    /// A server that the user named, which may be anywhere.
     #[expect(clippy::disallowed_methods, reason = "the command line's own client: it calls what its user names")]
-    pub(super) fn new(base: &str, key: &str) -> Result<Self, String> {
+    fn new(base: &str, key: &str) -> Result<Self, String> {
         whatsapp::client::install_tls();
         let client = Client::builder().build().map_err(|error| error.to_string())?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned(), client })
     }
 
+    /// A server in this process: no proxy stands before it, and no certificate is needed.
+    #[expect(clippy::disallowed_methods, reason = "the command line's own client: it calls this very process")]
+    pub(in crate::cli) fn local(base: &str, token: &str) -> Result<Self, String> {
+        whatsapp::client::install_tls();
+        let client = Client::builder().no_proxy().tls_certs_only([]).build().map_err(|error| error.to_string())?;
+        Ok(Self { base: base.to_owned(), key: token.to_owned(), client })
+    }
+
+    /// Posts JSON.
+    pub(in crate::cli) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let answer = self.send(self.request(Method::POST, path).json(body)).await;
+        answer.map_err(|error| format!("POST {path} answered {error}"))
+    }
+
     /// A request to fill in.
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(in crate::cli) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }
 
     /// Sends a request. Anything but a success is a text for people.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Value, String> {
+    pub(in crate::cli) async fn send(&self, request: RequestBuilder) -> Result<Value, String> {
         let answer = request.send().await.map_err(|error| format!("{} does not answer: {error}", self.base))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| error.to_string())?;
