@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use domain::{BotId, Time, UserId};
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Health, Page, Result, Tx, db::on};
+use crate::{
+    Health, Page, Result, Tx,
+    db::on,
+    rows::{kept, push_list},
+};
 
 /// Words by language (BCP 47 tag, for people to find their way).
 pub type WordLists = BTreeMap<String, Vec<String>>;
@@ -326,12 +330,9 @@ impl Tx {
             return Ok(Vec::new());
         }
         Ok(on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT * FROM bots WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in ids {
-                list.push_bind(id.0);
-            }
-            query.push(")").build_query_as().persistent(false).fetch_all(c).await
+            let mut query = QueryBuilder::new("SELECT * FROM bots WHERE id IN ");
+            push_list(&mut query, ids.iter().map(|id| id.0));
+            query.build_query_as().persistent(false).fetch_all(c).await
         })?)
     }
 
@@ -370,12 +371,9 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<(i64, i64)> = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT id, revision FROM bots WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in ids {
-                list.push_bind(id.0);
-            }
-            query.push(")").build_query_as().persistent(false).fetch_all(c).await
+            let mut query = QueryBuilder::new("SELECT id, revision FROM bots WHERE id IN ");
+            push_list(&mut query, ids.iter().map(|id| id.0));
+            query.build_query_as().persistent(kept(ids.len())).fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(id, revision)| (BotId(id), revision)).collect())
     }

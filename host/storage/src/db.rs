@@ -33,6 +33,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL per host.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// Statements that a connection keeps prepared; those that take rows come in a dozen sizes each (`rows.rs`).
+const STATEMENTS_KEPT: usize = 512;
+/// Pages of SQLite's log that are folded into the file at a time. Those that are written with every commit are folded in once.
+const SQLITE_CHECKPOINT_PAGES: &str = "4000";
+/// Rows that SQLite's thread reads ahead of whoever takes them, so that the two need not wake each other for each.
+const SQLITE_ROWS_AHEAD: usize = 1_024;
 /// How long SQLite waits for another process's lock, e.g. a backup.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,7 +79,7 @@ impl Db {
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
-                .connect_with(options.application_name("chatboost"))
+                .connect_with(options.application_name("chatboost").statement_cache_capacity(STATEMENTS_KEPT))
                 .await?;
             Ok(Self::Postgres(pool))
         } else {
@@ -96,7 +102,9 @@ impl Db {
             .busy_timeout(SQLITE_BUSY_TIMEOUT)
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-16000")
-            .statement_cache_capacity(256);
+            .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)
+            .row_buffer_size(SQLITE_ROWS_AHEAD)
+            .statement_cache_capacity(STATEMENTS_KEPT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .min_connections(1)

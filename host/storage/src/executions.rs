@@ -8,7 +8,12 @@ use domain::{
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Error, Page, Result, Tx, contacts::ADDRESSES, db::on};
+use crate::{
+    Error, Page, Result, Tx,
+    contacts::ADDRESSES,
+    db::on,
+    rows::{kept, push_list, push_rows},
+};
 
 /// An execution with the names of what it belongs to.
 #[derive(Debug, Clone)]
@@ -144,8 +149,9 @@ impl Tx {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
-                        state, message, depth, steps, turn, wake_at, effect, visit, error, started_at, updated_at, completed_at) ");
-                query.push_values(executions, |mut row, new| {
+                        state, message, depth, steps, turn, wake_at, effect, visit, error, started_at, updated_at, completed_at)
+                     SELECT * FROM ");
+                push_rows(&mut query, executions, |mut row, new| {
                     let e = &new.execution;
                     row.push_bind(e.id.0)
                         .push_bind(e.bot_id.0)
@@ -169,12 +175,12 @@ impl Tx {
                         .push_bind(e.completed_at);
                 });
                 query.push(
-                    " ON CONFLICT (id) DO UPDATE SET
+                    " AS v WHERE TRUE ON CONFLICT (id) DO UPDATE SET
                     status = excluded.status, current_node = excluded.current_node, state = excluded.state,
                     message = excluded.message, steps = excluded.steps, turn = excluded.turn, wake_at = excluded.wake_at,
                     effect = excluded.effect, visit = excluded.visit, error = excluded.error, updated_at = excluded.updated_at,
                     completed_at = excluded.completed_at");
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.build().persistent(kept(executions.len())).execute(c).await.map(|_| ())
             })?;
         }
         Ok(())
@@ -203,8 +209,9 @@ impl Tx {
         for chunk in steps.chunks(2000) {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
-                    "INSERT INTO execution_steps (execution_id, seq, node, type, event, detail, duration_us, at) ");
-                query.push_values(chunk, |mut row, s| {
+                    "INSERT INTO execution_steps (execution_id, seq, node, type, event, detail, duration_us, at)
+                     SELECT * FROM ");
+                push_rows(&mut query, chunk, |mut row, s| {
                     row.push_bind(s.execution_id.0)
                         .push_bind(s.seq)
                         .push_bind(s.node)
@@ -214,7 +221,7 @@ impl Tx {
                         .push_bind(s.duration_us)
                         .push_bind(s.at);
                 });
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.push(" AS v").build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
             })?;
         }
         Ok(())
@@ -231,13 +238,10 @@ impl Tx {
         }
         let rows: Vec<Row> = on!(self, c => {
             let mut query = QueryBuilder::new(COLUMNS);
-            query.push(" WHERE e.completed_at IS NULL AND e.contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY e.id");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.push(" WHERE e.completed_at IS NULL AND e.contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY e.id");
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         for row in rows {
             let row = ExecutionRow::try_from(row)?;

@@ -25,7 +25,11 @@ use domain::{BotId, ContactId, ExecutionId, HostId, InboundMessage, ItemId, Mess
 use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
 
-use crate::{Error, Result, Tx, db::on};
+use crate::{
+    Error, Result, Tx,
+    db::on,
+    rows::{kept, push_changes, push_list, push_rows},
+};
 
 /// A reason to look at a contact's mailbox.
 #[derive(Debug, Clone)]
@@ -59,6 +63,15 @@ pub struct Mailbox {
     pub wake_at: Option<Time>,
     /// Until when the first unsettled message waits, if it waits so long that nobody need own the mailbox meanwhile.
     pub held_until: Option<Time>,
+}
+
+/// A mailbox in which arrivals were noted, as it is afterwards.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    /// The mailbox.
+    pub mailbox: Mailbox,
+    /// The host that owns it.
+    pub owner: Option<HostId>,
 }
 
 /// What kind of thing waits in a mailbox.
@@ -166,6 +179,13 @@ pub struct Settled {
 }
 
 #[derive(sqlx::FromRow)]
+struct NotedRow {
+    #[sqlx(flatten)]
+    mailbox: Mailbox,
+    owner: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
 struct ItemRow {
     id: i64,
     contact_id: i64,
@@ -226,7 +246,8 @@ impl Tx {
         on!(self, c => {
             let mut query = QueryBuilder::new(
                 "INSERT INTO mailbox_items (contact_id, kind, message_id, execution_id, payload, created_at) ");
-            query.push_values(items, |mut row, item| {
+            query.push("SELECT * FROM ");
+            push_rows(&mut query, items, |mut row, item| {
                 row.push_bind(item.contact_id.0)
                     .push_bind(item.kind.as_str())
                     .push_bind(item.message_id.map(|id| id.0))
@@ -234,7 +255,7 @@ impl Tx {
                     .push_bind(item.payload.as_ref().map(Json))
                     .push_bind(now);
             });
-            query.build().persistent(false).execute(c).await.map(|_| ())
+            query.push(" AS v").build().persistent(kept(items.len())).execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -250,15 +271,29 @@ impl Tx {
         claimant: Option<HostId>,
         now: Time,
     ) -> Result<Vec<(ContactId, Option<HostId>)>> {
+        let noted = self.note_and_see(arrivals, claimant, now).await?;
+        Ok(noted.into_iter().map(|noted| (noted.mailbox.contact_id, noted.owner)).collect())
+    }
+
+    /// Does what [`note_arrivals`](Self::note_arrivals) does, and returns the mailboxes as they are afterwards.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn note_and_see(
+        &mut self,
+        arrivals: &[Arrival],
+        claimant: Option<HostId>,
+        now: Time,
+    ) -> Result<Vec<Noted>> {
         if arrivals.is_empty() {
             return Ok(Vec::new());
         }
         let mut sorted: Vec<&Arrival> = arrivals.iter().collect();
         sorted.sort_by_key(|a| a.contact_id);
-        let owners: Vec<(i64, Option<i64>)> = on!(self, c => {
+        let rows: Vec<NotedRow> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "INSERT INTO mailboxes (contact_id, bot_id, owner, arrivals, handled, open, ready_at) ");
-            query.push_values(sorted, |mut row, arrival| {
+                "INSERT INTO mailboxes (contact_id, bot_id, owner, arrivals, handled, open, ready_at) SELECT * FROM ");
+            push_rows(&mut query, &sorted, |mut row, arrival| {
                 row.push_bind(arrival.contact_id.0)
                     .push_bind(arrival.bot_id.0)
                     .push_bind(claimant.map(|host| host.0))
@@ -268,15 +303,15 @@ impl Tx {
                     .push_bind(now);
             });
             query.push(
-                " ON CONFLICT (contact_id) DO UPDATE SET
+                " AS v WHERE TRUE ON CONFLICT (contact_id) DO UPDATE SET
                     arrivals = mailboxes.arrivals + excluded.arrivals,
                     open = mailboxes.open + excluded.open,
                     owner = COALESCE(mailboxes.owner, excluded.owner),
                     ready_at = CASE WHEN mailboxes.ready_at < excluded.ready_at THEN mailboxes.ready_at ELSE excluded.ready_at END
-                  RETURNING contact_id, owner");
-            query.build_query_as().persistent(false).fetch_all(c).await
+                  RETURNING contact_id, bot_id, arrivals, handled, open, wake_at, held_until, owner");
+            query.build_query_as().persistent(kept(sorted.len())).fetch_all(c).await
         })?;
-        Ok(owners.into_iter().map(|(contact, owner)| (contact.into(), owner.map(Into::into))).collect())
+        Ok(rows.into_iter().map(|row| Noted { mailbox: row.mailbox, owner: row.owner.map(Into::into) }).collect())
     }
 
     /// Makes `host` the owner of up to `limit` mailboxes that are ready and have none. Being claimed counts as an
@@ -355,13 +390,10 @@ impl Tx {
         let rows: Vec<Mailbox> = on!(self, c => {
             let mut query = QueryBuilder::new(
                 "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ");
-            query.push_bind(host.0).push(" AND contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY contact_id").push(lock);
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.push_bind(host.0).push(" AND contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY contact_id").push(lock);
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
     }
@@ -380,14 +412,11 @@ impl Tx {
                 "SELECT i.id, i.contact_id, i.kind, i.execution_id, i.payload, i.created_at, i.message_id,
                         m.type, m.text, m.reply_id, m.content, m.context, m.referral, m.error, m.message_timestamp
                  FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY contact_id ORDER BY id) AS place
-                       FROM mailbox_items WHERE contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(")) AS i LEFT JOIN messages m ON m.id = i.message_id WHERE i.place <= ").push_bind(per_contact);
+                       FROM mailbox_items WHERE contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(") AS i LEFT JOIN messages m ON m.id = i.message_id WHERE i.place <= ").push_bind(per_contact);
             query.push(" ORDER BY i.contact_id, i.id");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         for row in rows {
             let item = Item::try_from(row)?;
@@ -416,13 +445,9 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new("DELETE FROM mailbox_items WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in items {
-                list.push_bind(id.0);
-            }
-            query.push(")");
-            query.build().persistent(false).execute(c).await.map(|_| ())
+            let mut query = QueryBuilder::new("DELETE FROM mailbox_items WHERE id IN ");
+            push_list(&mut query, items.iter().map(|id| id.0));
+            query.build().persistent(kept(items.len())).execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -438,7 +463,7 @@ impl Tx {
         locked: &HashMap<ContactId, Mailbox>,
         settled: &[Settled],
     ) -> Result<Vec<Mailbox>> {
-        let (mut kept, mut parked, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stays, mut parked, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for change in settled {
             let Some(before) = locked.get(&change.contact_id) else { continue };
             let mut after = before.clone();
@@ -447,7 +472,7 @@ impl Tx {
             after.wake_at = change.wake_at.unwrap_or(before.wake_at);
             after.held_until = change.held_until.unwrap_or(before.held_until).filter(|_| after.open > 0);
             if after.arrivals > after.handled || (after.open > 0 && after.held_until.is_none()) {
-                kept.push(after);
+                stays.push(after);
             } else if after.wake_at.is_some() || after.held_until.is_some() {
                 parked.push(after);
             } else {
@@ -456,37 +481,33 @@ impl Tx {
         }
         if !removed.is_empty() {
             on!(self, c => {
-                let mut query = QueryBuilder::new("DELETE FROM mailboxes WHERE contact_id IN (");
-                let mut list = query.separated(", ");
-                for id in &removed {
-                    list.push_bind(id.0);
-                }
-                query.push(")");
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                let mut query = QueryBuilder::new("DELETE FROM mailboxes WHERE contact_id IN ");
+                push_list(&mut query, removed.iter().map(|id| id.0));
+                query.build().persistent(kept(removed.len())).execute(c).await.map(|_| ())
             })?;
         }
-        if !kept.is_empty() {
+        if !stays.is_empty() {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4, held_until = v.column5
-                     FROM (");
-                query.push_values(&kept, |mut row, m: &Mailbox| {
+                     FROM ");
+                push_changes(&mut query, &stays, |mut row, m: &Mailbox| {
                     row.push_bind(m.contact_id.0)
                         .push_bind(m.handled)
                         .push_bind(m.open)
                         .push_bind(m.wake_at)
                         .push_bind(m.held_until);
                 });
-                query.push(") AS v WHERE mailboxes.contact_id = v.column1");
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.push(" AS v WHERE mailboxes.contact_id = v.column1");
+                query.build().persistent(kept(stays.len())).execute(c).await.map(|_| ())
             })?;
         }
         if !parked.is_empty() {
             on!(self, c => {
                 let mut query = QueryBuilder::new(
                     "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4,
-                            held_until = v.column5, ready_at = v.column6, owner = NULL FROM (");
-                query.push_values(&parked, |mut row, m: &Mailbox| {
+                            held_until = v.column5, ready_at = v.column6, owner = NULL FROM ");
+                push_changes(&mut query, &parked, |mut row, m: &Mailbox| {
                     row.push_bind(m.contact_id.0)
                         .push_bind(m.handled)
                         .push_bind(m.open)
@@ -494,11 +515,11 @@ impl Tx {
                         .push_bind(m.held_until)
                         .push_bind(m.wake_at.into_iter().chain(m.held_until).min());
                 });
-                query.push(") AS v WHERE mailboxes.contact_id = v.column1");
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.push(" AS v WHERE mailboxes.contact_id = v.column1");
+                query.build().persistent(kept(parked.len())).execute(c).await.map(|_| ())
             })?;
         }
-        Ok(kept)
+        Ok(stays)
     }
 
     /// How many mailboxes there are, and how many of them have something unhandled or unsettled.

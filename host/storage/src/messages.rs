@@ -6,7 +6,12 @@ use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, ExecutionId, 
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Folded, Page, Result, Tx, contacts::ADDRESSES, db::on};
+use crate::{
+    Folded, Page, Result, Tx,
+    contacts::ADDRESSES,
+    db::on,
+    rows::{kept, push_changes, push_list, push_rows},
+};
 
 /// A message to be stored that a webhook told of: a person wrote it, or the business wrote it past its bot.
 #[derive(Debug, Clone)]
@@ -255,8 +260,8 @@ impl Tx {
             let mut query = QueryBuilder::new(
                 "INSERT INTO messages (bot_id, contact_id, direction, phone_number_id, wamid, context_wamid, type, text,
                     reply_id, content, raw, status, status_rank, attempts, ambiguous, message_timestamp, created_at,
-                    context, referral, error, group_id, is_echo) ");
-            query.push_values(messages, |mut row, m| {
+                    context, referral, error, group_id, is_echo) SELECT * FROM ");
+            push_rows(&mut query, messages, |mut row, m| {
                 row.push_bind(m.bot_id.0)
                     .push_bind(m.contact_id.0)
                     .push_bind(if m.is_echo { Direction::Outbound } else { Direction::Inbound }.as_str())
@@ -280,8 +285,8 @@ impl Tx {
                     .push_bind(&m.group_id)
                     .push_bind(m.is_echo);
             });
-            query.push(" ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.push(" AS v WHERE TRUE ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
+            query.build_query_as().persistent(kept(messages.len())).fetch_all(c).await
         })?;
         let mut ids: HashMap<(String, Option<String>), Vec<i64>> = HashMap::new();
         for (id, number, wamid) in rows {
@@ -307,8 +312,8 @@ impl Tx {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
                         status, status_rank, error, attempts, ambiguous, created_at, failed_at, node, turn,
-                        attempted_at, fallback) ");
-                query.push_values(messages, |mut row, m| {
+                        attempted_at, fallback) SELECT * FROM ");
+                push_rows(&mut query, messages, |mut row, m| {
                     row.push_bind(m.bot_id.0)
                         .push_bind(m.contact_id.0)
                         .push_bind(m.execution_id.map(|id| id.0))
@@ -329,8 +334,8 @@ impl Tx {
                         .push_bind((m.status == DeliveryStatus::Sending).then_some(now))
                         .push_bind(m.fallback.as_ref().map(Json));
                 });
-                query.push(" RETURNING id");
-                query.build_query_scalar().persistent(false).fetch_all(c).await
+                query.push(" AS v RETURNING id");
+                query.build_query_scalar().persistent(kept(messages.len())).fetch_all(c).await
             })?;
             // Ids are handed out in the order of the values, but the answer may come in any.
             ids.sort_unstable();
@@ -352,13 +357,10 @@ impl Tx {
                 "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.phone_number_id, m.type, m.content, m.status,
                         m.attempts, m.next_attempt_at, m.created_at
                  FROM messages m JOIN contacts c ON c.id = m.contact_id
-                 WHERE m.status IN ('queued', 'sending') AND m.contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY m.contact_id, m.id");
-            query.build_query_as().persistent(false).fetch_all(c).await
+                 WHERE m.status IN ('queued', 'sending') AND m.contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY m.contact_id, m.id");
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         Ok(rows
             .into_iter()
@@ -392,13 +394,10 @@ impl Tx {
         }
         let rows: Vec<(i64, i64)> = on!(self, c => {
             let mut query = QueryBuilder::new(
-                "SELECT contact_id, id FROM messages WHERE status IN ('queued', 'sending') AND contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY contact_id, id");
-            query.build_query_as().persistent(false).fetch_all(c).await
+                "SELECT contact_id, id FROM messages WHERE status IN ('queued', 'sending') AND contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY contact_id, id");
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(contact, id)| (contact.into(), id.into())).collect())
     }
@@ -418,13 +417,10 @@ impl Tx {
             query.push_bind(now).push(",
                     ambiguous = ambiguous + CASE WHEN status = 'sending' THEN 1 ELSE 0 END, status_rank = ");
             query.push_bind(DeliveryStatus::Sending.rank()).push(", status = ").push_bind(DeliveryStatus::Sending.as_str());
-            query.push(" WHERE status IN ('queued', 'sending') AND id IN (");
-            let mut list = query.separated(", ");
-            for id in messages {
-                list.push_bind(id.0);
-            }
-            query.push(") RETURNING id");
-            query.build_query_scalar().persistent(false).fetch_all(c).await
+            query.push(" WHERE status IN ('queued', 'sending') AND id IN ");
+            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push(" RETURNING id");
+            query.build_query_scalar().persistent(kept(messages.len())).fetch_all(c).await
         })?;
         Ok(ids.into_iter().map(MessageId).collect())
     }
@@ -486,12 +482,12 @@ impl Tx {
                     accepted_at = COALESCE(accepted_at, v.column3),
                     error = CASE WHEN status_rank < 2 THEN NULL ELSE error END,
                     status = CASE WHEN status_rank < 2 THEN 'accepted' ELSE status END,
-                    status_rank = CASE WHEN status_rank < 2 THEN 2 ELSE status_rank END FROM (");
-            query.push_values(&accepted, |mut row, (id, wamid)| {
+                    status_rank = CASE WHEN status_rank < 2 THEN 2 ELSE status_rank END FROM ");
+            push_changes(&mut query, &accepted, |mut row, (id, wamid)| {
                 row.push_bind(id.0).push_bind(*wamid).push_bind(now);
             });
-            query.push(") AS v WHERE messages.id = v.column1");
-            query.build().persistent(false).execute(c).await.map(|_| ())
+            query.push(" AS v WHERE messages.id = v.column1");
+            query.build().persistent(kept(accepted.len())).execute(c).await.map(|_| ())
         })?;
         let accepted: Vec<MessageId> = accepted.into_iter().map(|(id, _)| id).collect();
         self.fold_early(&accepted, now).await

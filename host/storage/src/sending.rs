@@ -5,7 +5,11 @@ use domain::{BotId, ContactId, ExecutionId, FailedMessage, MessageId, Time};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Result, Tx, db::on};
+use crate::{
+    Result, Tx,
+    db::on,
+    rows::{kept, push_list},
+};
 
 /// A message that failed, with what hears of it.
 #[derive(Debug, Clone)]
@@ -45,13 +49,10 @@ impl Tx {
             let mut query = QueryBuilder::new(
                 "SELECT m.id, m.bot_id, m.contact_id, m.execution_id, m.node, m.turn, e.depth, m.error
                  FROM messages m LEFT JOIN executions e ON e.id = m.execution_id
-                 WHERE m.status = 'failed' AND m.direction = 'outbound' AND m.id IN (");
-            let mut list = query.separated(", ");
-            for id in ids {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY m.id");
-            query.build_query_as().persistent(false).fetch_all(c).await
+                 WHERE m.status = 'failed' AND m.direction = 'outbound' AND m.id IN ");
+            push_list(&mut query, ids.iter().map(|id| id.0));
+            query.push(" ORDER BY m.id");
+            query.build_query_as().persistent(kept(ids.len())).fetch_all(c).await
         })?;
         Ok(rows
             .into_iter()
@@ -81,13 +82,10 @@ impl Tx {
         }
         let rows: Vec<(i64, Time)> = on!(self, c => {
             let mut query = QueryBuilder::new("SELECT contact_id, COALESCE(accepted_at, attempted_at) FROM messages WHERE attempted_at > ");
-            query.push_bind(since).push(" AND contact_id IN (");
-            let mut list = query.separated(", ");
-            for id in contacts {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY 2");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.push_bind(since).push(" AND contact_id IN ");
+            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY 2");
+            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(contact, at)| (contact.into(), at)).collect())
     }

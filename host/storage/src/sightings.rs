@@ -7,7 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use domain::{BotId, ContactId, JsonMap, Time};
 use sqlx::{QueryBuilder, types::Json};
 
-use crate::{Identity, Merge, Result, Tx, db::on};
+use crate::{
+    Identity, Merge, Result, Tx,
+    db::on,
+    rows::{kept, push_changes, push_list},
+};
 use index::{Index, Known};
 
 /// What a webhook tells of the contact behind a message.
@@ -79,6 +83,9 @@ impl Tx {
         let mut seen: Vec<Seen> = sightings.iter().map(|sighting| index.see(sighting)).collect::<Result<_>>()?;
         let mut changed: Vec<&Known> = index.changed.iter().map(|at| &index.known[*at]).collect();
         changed.sort_by_key(|known| known.id);
+        let mut linked: Vec<&Known> = index.linked.iter().map(|at| &index.known[*at]).collect();
+        linked.sort_by_key(|known| known.id);
+        self.add_addresses(&linked).await?;
         self.update_seen(&changed, now).await?;
         let mut fresh: Vec<ContactId> = seen.iter().filter(|seen| seen.is_new).map(|seen| seen.id).collect();
         fresh.sort_unstable();
@@ -141,12 +148,9 @@ impl Tx {
                 for (bot, values) in lists {
                     query.push(if first { "(bot_id = " } else { " OR (bot_id = " });
                     first = false;
-                    query.push_bind(bot.0).push(" AND ").push(column).push(" IN (");
-                    let mut list = query.separated(", ");
-                    for value in values {
-                        list.push_bind(*value);
-                    }
-                    query.push("))");
+                    query.push_bind(bot.0).push(" AND ").push(column).push(" IN ");
+                    push_list(&mut query, values.iter().copied());
+                    query.push(")");
                 }
             }
             query.push(
@@ -154,14 +158,13 @@ impl Tx {
                          a.address, a.ceased_at FROM contact_aliases a JOIN contacts c ON c.id = a.contact_id WHERE ");
             for (n, (bot, values)) in phones.iter().chain(&bsuids).enumerate() {
                 query.push(if n == 0 { "(a.bot_id = " } else { " OR (a.bot_id = " });
-                query.push_bind(bot.0).push(" AND a.address IN (");
-                let mut list = query.separated(", ");
-                for value in values {
-                    list.push_bind(*value);
-                }
-                query.push("))");
+                query.push_bind(bot.0).push(" AND a.address IN ");
+                push_list(&mut query, values.iter().copied());
+                query.push(")");
             }
-            query.build_query_as().persistent(false).fetch_all(c).await
+            // Batches of many bots are hardly ever of the same shape.
+            let is_kept = phones.len() + bsuids.len() <= 2 && kept(sightings.len());
+            query.build_query_as().persistent(is_kept).fetch_all(c).await
         })?;
         Ok(rows)
     }
@@ -215,28 +218,45 @@ impl Tx {
         Ok(rows)
     }
 
+    /// Addresses are written apart from what changes with every message: SQLite brings the indexes of all columns up to
+    /// date that a statement names, whether they change or not.
+    async fn add_addresses(&mut self, contacts: &[&Known]) -> Result<()> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "UPDATE contacts SET phone = COALESCE(contacts.phone, v.column2), bsuid = COALESCE(contacts.bsuid, v.column3)
+                 FROM ");
+            push_changes(&mut query, contacts, |mut row, k| {
+                row.push_bind(k.id.0).push_bind(&k.phone).push_bind(&k.bsuid);
+            });
+            query.push(" AS v WHERE contacts.id = v.column1");
+            query.build().persistent(kept(contacts.len())).execute(c).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+
     async fn update_seen(&mut self, contacts: &[&Known], now: Time) -> Result<()> {
         if contacts.is_empty() {
             return Ok(());
         }
         on!(self, c => {
             let mut query = QueryBuilder::new(
-                "UPDATE contacts SET phone = COALESCE(contacts.phone, v.column2), bsuid = COALESCE(contacts.bsuid, v.column3),
-                    username = COALESCE(v.column4, contacts.username), name = COALESCE(v.column5, contacts.name),
-                    last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column6 OR v.column6 IS NULL THEN contacts.last_inbound_at ELSE v.column6 END,
-                    window_closed_at = CASE WHEN contacts.last_inbound_at >= v.column6 OR v.column6 IS NULL THEN contacts.window_closed_at END,
-                    updated_at = v.column7 FROM (");
-            query.push_values(contacts, |mut row, k| {
+                "UPDATE contacts SET
+                    username = COALESCE(v.column2, contacts.username), name = COALESCE(v.column3, contacts.name),
+                    last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column4 OR v.column4 IS NULL THEN contacts.last_inbound_at ELSE v.column4 END,
+                    window_closed_at = CASE WHEN contacts.last_inbound_at >= v.column4 OR v.column4 IS NULL THEN contacts.window_closed_at END,
+                    updated_at = v.column5 FROM ");
+            push_changes(&mut query, contacts, |mut row, k| {
                 row.push_bind(k.id.0)
-                    .push_bind(&k.phone)
-                    .push_bind(&k.bsuid)
                     .push_bind(&k.username)
                     .push_bind(&k.name)
                     .push_bind(k.last_inbound_at)
                     .push_bind(now);
             });
-            query.push(") AS v WHERE contacts.id = v.column1");
-            query.build().persistent(false).execute(c).await.map(|_| ())
+            query.push(" AS v WHERE contacts.id = v.column1");
+            query.build().persistent(kept(contacts.len())).execute(c).await.map(|_| ())
         })?;
         Ok(())
     }

@@ -11,13 +11,17 @@
 mod early;
 mod fold;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use domain::{DeliveryStatus, MessageId, Time};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{Result, Tx, db::on};
+use crate::{
+    Result, Tx,
+    db::on,
+    rows::{kept, push_changes, push_list},
+};
 use fold::{Fold, TargetRow, Targets, key};
 
 /// Most reports worked on by one statement.
@@ -121,9 +125,11 @@ impl Tx {
                 folds.entry(*id).or_default().add(report);
             }
         }
-        let wamids: HashMap<MessageId, String> = claimed.into_iter().map(|((_, wamid), id)| (id, wamid)).collect();
+        let mut wamids: Vec<(MessageId, String)> = claimed.into_iter().map(|((_, wamid), id)| (id, wamid)).collect();
+        wamids.sort_unstable();
         folded.failed.extend(self.newly_failed(&folds).await?);
-        self.write_folds(&folds, &wamids).await?;
+        self.write_folds(&folds).await?;
+        self.write_wamids(&wamids).await?;
         self.write_participants(&members).await
     }
 
@@ -139,22 +145,15 @@ impl Tx {
                 "SELECT id, phone_number_id, wamid, direction = 'outbound' AS is_outbound FROM messages WHERE ");
             for (n, (number, wamids)) in wamids.into_iter().enumerate() {
                 query.push(if n == 0 { "(phone_number_id = " } else { " OR (phone_number_id = " });
-                query.push_bind(number).push(" AND wamid IN (");
-                let mut list = query.separated(", ");
-                for wamid in wamids {
-                    list.push_bind(wamid);
-                }
-                query.push("))");
-            }
-            if !ids.is_empty() {
-                query.push(" OR id IN (");
-                let mut list = query.separated(", ");
-                for id in ids {
-                    list.push_bind(id);
-                }
+                query.push_bind(number).push(" AND wamid IN ");
+                push_list(&mut query, wamids);
                 query.push(")");
             }
-            query.build_query_as().persistent(false).fetch_all(c).await
+            if !ids.is_empty() {
+                query.push(" OR id IN ");
+                push_list(&mut query, ids.iter().copied());
+            }
+            query.build_query_as().persistent(kept(reports.len())).fetch_all(c).await
         })?;
         Ok(Targets::of(rows))
     }
@@ -170,42 +169,50 @@ impl Tx {
         let lock = self.for_update();
         let ids: Vec<i64> = on!(self, c => {
             let mut query = QueryBuilder::new("SELECT id FROM messages WHERE status_rank < ");
-            query.push_bind(DeliveryStatus::Failed.rank()).push(" AND id IN (");
-            let mut list = query.separated(", ");
-            for id in &failed {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY id").push(lock);
-            query.build_query_scalar().persistent(false).fetch_all(c).await
+            query.push_bind(DeliveryStatus::Failed.rank()).push(" AND id IN ");
+            push_list(&mut query, failed.iter().map(|id| id.0));
+            query.push(" ORDER BY id").push(lock);
+            query.build_query_scalar().persistent(kept(failed.len())).fetch_all(c).await
         })?;
         Ok(ids.into_iter().map(MessageId).collect())
     }
 
-    async fn write_folds(
-        &mut self,
-        folds: &BTreeMap<MessageId, Fold>,
-        wamids: &HashMap<MessageId, String>,
-    ) -> Result<()> {
+    /// Stores Meta's ids that reports have told first. They stand in an index, which SQLite brings up to date with every
+    /// statement that names the column, so most reports are folded without it.
+    async fn write_wamids(&mut self, wamids: &[(MessageId, String)]) -> Result<()> {
+        if wamids.is_empty() {
+            return Ok(());
+        }
+        on!(self, c => {
+            let mut query = QueryBuilder::new("UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2) FROM ");
+            push_changes(&mut query, wamids, |mut row, (id, wamid)| {
+                row.push_bind(id.0).push_bind(wamid);
+            });
+            query.push(" AS v WHERE messages.id = v.column1");
+            query.build().persistent(kept(wamids.len())).execute(c).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+
+    async fn write_folds(&mut self, folds: &BTreeMap<MessageId, Fold>) -> Result<()> {
         if folds.is_empty() {
             return Ok(());
         }
         on!(self, c => {
             let mut query = QueryBuilder::new(
                 "UPDATE messages SET
-                    wamid = COALESCE(messages.wamid, v.column2),
-                    error = CASE WHEN v.column4 > status_rank OR (v.column4 = status_rank AND v.column10 < failed_at)
-                                 THEN v.column5 ELSE error END,
-                    status = CASE WHEN v.column4 > status_rank THEN v.column3 ELSE status END,
-                    status_rank = CASE WHEN v.column4 > status_rank THEN v.column4 ELSE status_rank END,
-                    sent_at = CASE WHEN sent_at IS NULL OR v.column6 < sent_at THEN v.column6 ELSE sent_at END,
-                    delivered_at = CASE WHEN delivered_at IS NULL OR v.column7 < delivered_at THEN v.column7 ELSE delivered_at END,
-                    read_at = CASE WHEN read_at IS NULL OR v.column8 < read_at THEN v.column8 ELSE read_at END,
-                    played_at = CASE WHEN played_at IS NULL OR v.column9 < played_at THEN v.column9 ELSE played_at END,
-                    failed_at = CASE WHEN failed_at IS NULL OR v.column10 < failed_at THEN v.column10 ELSE failed_at END
-                 FROM (");
-            query.push_values(folds, |mut row, (id, fold)| {
+                    error = CASE WHEN v.column3 > status_rank OR (v.column3 = status_rank AND v.column9 < failed_at)
+                                 THEN v.column4 ELSE error END,
+                    status = CASE WHEN v.column3 > status_rank THEN v.column2 ELSE status END,
+                    status_rank = CASE WHEN v.column3 > status_rank THEN v.column3 ELSE status_rank END,
+                    sent_at = CASE WHEN sent_at IS NULL OR v.column5 < sent_at THEN v.column5 ELSE sent_at END,
+                    delivered_at = CASE WHEN delivered_at IS NULL OR v.column6 < delivered_at THEN v.column6 ELSE delivered_at END,
+                    read_at = CASE WHEN read_at IS NULL OR v.column7 < read_at THEN v.column7 ELSE read_at END,
+                    played_at = CASE WHEN played_at IS NULL OR v.column8 < played_at THEN v.column8 ELSE played_at END,
+                    failed_at = CASE WHEN failed_at IS NULL OR v.column9 < failed_at THEN v.column9 ELSE failed_at END
+                 FROM ");
+            push_changes(&mut query, &Vec::from_iter(folds), |mut row, (id, fold)| {
                 row.push_bind(id.0)
-                    .push_bind(wamids.get(id))
                     .push_bind(fold.best.map(DeliveryStatus::as_str))
                     .push_bind(fold.best.map(DeliveryStatus::rank))
                     .push_bind(fold.reason())
@@ -215,8 +222,8 @@ impl Tx {
                     .push_bind(fold.at(DeliveryStatus::Played))
                     .push_bind(fold.at(DeliveryStatus::Failed));
             });
-            query.push(") AS v WHERE messages.id = v.column1");
-            query.build().persistent(false).execute(c).await.map(|_| ())
+            query.push(" AS v WHERE messages.id = v.column1");
+            query.build().persistent(kept(folds.len())).execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -269,12 +276,9 @@ impl Tx {
         Ok(on!(self, c => {
             let mut query = QueryBuilder::new(
                 "SELECT message_id, participant, status, error, sent_at, delivered_at, read_at, played_at, failed_at
-                 FROM message_participants WHERE message_id IN (");
-            let mut list = query.separated(", ");
-            for id in messages {
-                list.push_bind(id.0);
-            }
-            query.push(") ORDER BY message_id, participant");
+                 FROM message_participants WHERE message_id IN ");
+            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push(" ORDER BY message_id, participant");
             query.build_query_as().persistent(false).fetch_all(c).await
         })?)
     }

@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 use domain::{BotId, ContactId, ExecutionId, ExecutionStatus, FlowId, MessageId, Time, TriggerId};
 use sqlx::QueryBuilder;
 
-use crate::{Result, Tx, db::on, histogram::bucket_of};
+use crate::{
+    Result, Tx,
+    db::on,
+    histogram::bucket_of,
+    rows::{kept, push_rows},
+};
 
 /// Most rows of one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535.
 const ROWS_PER_STATEMENT: usize = 2_000;
@@ -154,11 +159,11 @@ macro_rules! add {
         let items: Vec<_> = $counts.iter().collect();
         for chunk in items.chunks(ROWS_PER_STATEMENT) {
             on!(&mut *$tx, c => {
-                let mut query = QueryBuilder::new(concat!($insert, " SELECT * FROM ("));
-                query.push_values(chunk, |mut $row, $item| { $push; });
-                query.push(concat!(") AS v WHERE EXISTS (SELECT 1 FROM ", $exists, " WHERE id = v.column1)
+                let mut query = QueryBuilder::new(concat!($insert, " SELECT * FROM "));
+                push_rows(&mut query, chunk, |mut $row, $item| { $push; });
+                query.push(concat!(" AS v WHERE EXISTS (SELECT 1 FROM ", $exists, " WHERE id = v.column1)
                     ORDER BY 1, 2, 3, 4 ", $conflict));
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
             })?;
         }
     }};
@@ -242,8 +247,8 @@ impl Tx {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO trigger_logs
                         (trigger_id, bot_id, flow_id, contact_id, execution_id, message_id, decision, reason, at)
-                     SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9 FROM (");
-                query.push_values(chunk.iter().zip(0_i64..), |mut row, (d, place)| {
+                     SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9 FROM ");
+                push_rows(&mut query, &Vec::from_iter(chunk.iter().zip(0_i64..)), |mut row, (d, place)| {
                     row.push_bind(d.trigger_id.0)
                         .push_bind(d.bot_id.0)
                         .push_bind(d.flow_id.0)
@@ -253,10 +258,10 @@ impl Tx {
                         .push_bind(if d.execution_id.is_some() { "started" } else { otherwise })
                         .push_bind(&d.reason)
                         .push_bind(d.at)
-                        .push_bind(place);
+                        .push_bind(*place);
                 });
-                query.push(") AS v WHERE EXISTS (SELECT 1 FROM triggers WHERE id = v.column1) ORDER BY column10");
-                query.build().persistent(false).execute(c).await.map(|_| ())
+                query.push(" AS v WHERE EXISTS (SELECT 1 FROM triggers WHERE id = v.column1) ORDER BY column10");
+                query.build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
             })?;
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! What comes in: signatures, duplicates, odd pieces, unknown numbers.
 
-use domain::{Clock, SystemClock};
+use domain::{Clock, ExecutionId, SystemClock};
 use emulator::{Inbound, Signature};
 use serde_json::{Value, json};
 use tests::{Method, each_database};
 
-use super::{ADA, BOB, PATIENCE, Stage, say, until};
+use super::{ADA, BOB, PATIENCE, Stage, ask, say, until};
 
 /// A webhook of raw messages from Ada.
 fn payload(number: &str, messages: &Value) -> Vec<u8> {
@@ -64,6 +64,27 @@ each_database! {
         assert_eq!(stage.answers(1).await, ["once"]);
         assert_eq!(stage.history("inbound").await.len(), 2);
         assert_eq!(stage.executions().await.len(), 1);
+    }
+
+    async fn a_contact_that_cannot_be_handled_loses_nothing_and_holds_up_nobody(stage: Stage) {
+        stage.flow("hi", json!([ask("Who?", "name", 1), say("Hello {{ name }}")])).await;
+        stage.say("hi").await;
+        stage.answers(1).await;
+        // The step that comes next in the log is there already, which the database does not take.
+        let id = ExecutionId(stage.executions().await[0]["id"].as_i64().unwrap());
+        let mut tx = stage.app.db().begin().await.unwrap();
+        let mut step = tx.list_steps(id, 1, 0).await.unwrap();
+        step.items[0].seq = step.total;
+        tx.append_steps(&step.items).await.unwrap();
+        tx.commit().await.unwrap();
+
+        stage.emulator.say_many(&[Inbound::text(ADA, "Ada"), Inbound::text(BOB, "hi")]).delivered().await.unwrap();
+        stage.emulator.wait_for_to(BOB, 1, PATIENCE).await.unwrap();
+        assert_eq!(stage.answers(1).await, ["Who?"]);
+        assert_eq!(stage.history("inbound").await.len(), 3, "all of them are stored");
+        assert_eq!(stage.executions().await[0]["status"], "waiting_input");
+        let (_, busy) = stage.mailboxes().await;
+        assert!(busy >= 1, "it is tried again later");
     }
 
     async fn without_a_valid_signature_nothing_is_stored(stage: Stage) {

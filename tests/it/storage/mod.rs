@@ -17,6 +17,7 @@ mod messages;
 mod plugin_triggers;
 mod plugin_values;
 mod plugins;
+mod rows;
 mod schedules;
 mod schema;
 mod sending;

@@ -104,6 +104,8 @@ async fn in_child(
         .args(arguments)
         .env_clear()
         .env("RAYON_NUM_THREADS", THREADS)
+        // The server's allocator would take a large part of the child's address space before it is used; in KiB.
+        .env("MIMALLOC_ARENA_RESERVE", "32768")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -11,7 +11,8 @@ use std::{
     sync::Arc,
 };
 
-use domain::{BotId, Clock, ContactId, HostId, Time};
+use domain::{BotId, Clock, ContactId, HostId, InboundMessage, MessageId, Time};
+use serde_json::Value;
 use storage::{Arrival, Db, ItemKind, NewInbound, NewItem, Sighting, Sightings, StatusReport, Tx};
 use tokio_util::task::TaskTracker;
 use whatsapp::webhook::Inbound;
@@ -26,7 +27,7 @@ use crate::{
     host::Membership,
     media::Media,
     metrics,
-    runner::{Payload, Runner},
+    runner::{Arrived, Payload, Runner},
 };
 use accounts::Accounts;
 use batcher::{Batcher, Shared};
@@ -94,10 +95,14 @@ impl Ingest {
     /// Stores what one POST brought. When it returns, all of it is durable.
     pub(crate) async fn take(&self, intake: Intake) -> storage::Result<()> {
         let Intake { messages, statuses, notices } = intake;
+        // Nearly always; the rest is boxed, so that its state is not moved about with every message.
+        if statuses.is_empty() && notices.is_empty() {
+            return if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await };
+        }
         let messages = async { if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await } };
         let statuses = async { if statuses.is_empty() { Ok(()) } else { self.statuses.submit(statuses).await } };
         let (messages, statuses, notices) =
-            futures_util::future::join3(messages, statuses, self.accounts.take(&notices)).await;
+            Box::pin(futures_util::future::join3(messages, statuses, self.accounts.take(&notices))).await;
         messages.and(statuses).and(notices)
     }
 }
@@ -131,6 +136,18 @@ impl Shared for Messages {
     }
 
     async fn run(&self, jobs: &[Self::Job]) -> storage::Result<Vec<()>> {
+        match self.take(jobs, true).await {
+            // That a flow cannot go on must not keep messages from being stored: the workers find out whose it is.
+            Err(error) if !error.is_transient() => self.take(jobs, false).await?,
+            result => result?,
+        }
+        Ok(vec![(); jobs.len()])
+    }
+}
+
+impl Messages {
+    /// Stores messages. `at_once`: works through what can be worked through at once.
+    async fn take(&self, jobs: &[Vec<Addressed>], at_once: bool) -> storage::Result<()> {
         let now = self.clock.now();
         let mut seen = HashSet::new();
         let mut fresh: Vec<&Addressed> =
@@ -141,33 +158,74 @@ impl Shared for Messages {
 
         let host = self.membership.host();
         let claimant = self.runner.has_room().then_some(host);
+        let at_once = claimant.filter(|_| at_once);
+        if at_once.is_some() {
+            self.runner.provide_ids(fresh.len()).await?;
+        }
         let mut tx = self.db.begin().await?;
-        let (mut stored, mut owners) = (0, Vec::new());
+        let mut parts = Vec::new();
         for part in fresh.chunks(ROWS_MAX) {
-            stored += store(&mut tx, part, claimant, &self.media, now, &mut owners).await?;
+            let mut stored = store(&mut tx, part, claimant, &self.media, now).await?;
+            let arrived = if at_once.is_some() { stored.arrived_at(host) } else { Vec::new() };
+            let sprinted = self.runner.sprint(&mut tx, host, arrived, now).await?;
+            stored.items.extend_from_slice(&sprinted.left);
+            tx.add_items(&stored.items, now).await?;
+            parts.push((stored, sprinted));
         }
         tx.commit().await?;
         self.media.look();
 
-        metrics::add(metrics::RECEIVED, stored);
-        metrics::add(metrics::DUPLICATE, repeated + fresh.len() - stored);
-        wake(&self.runner, host, owners);
-        Ok(vec![(); jobs.len()])
+        let mut new = 0;
+        for (stored, sprinted) in parts {
+            new += stored.count;
+            sprinted.committed(&self.runner);
+            wake(&self.runner, host, stored.owners);
+        }
+        metrics::add(metrics::RECEIVED, new);
+        metrics::add(metrics::DUPLICATE, repeated + fresh.len() - new);
+        Ok(())
     }
 }
 
-/// Stores messages with their contacts and puts them into the mailboxes. Returns how many were new, and adds the owners
-/// of the mailboxes to `owners`.
+/// What was stored of messages.
+#[derive(Default)]
+struct Stored {
+    /// How many were new.
+    count: usize,
+    /// Whose mailboxes are to be looked at, and by whom.
+    owners: Vec<(ContactId, Option<HostId>)>,
+    /// What is to be put into mailboxes.
+    items: Vec<NewItem>,
+    /// Mailboxes in which only messages arrived that are as they were written, with these.
+    plain: HashMap<ContactId, Arrived>,
+}
+
+impl Stored {
+    /// Takes out what can be worked through at once: what arrived in mailboxes that are a host's and have nothing else to
+    /// be handled.
+    fn arrived_at(&mut self, host: HostId) -> Vec<Arrived> {
+        let ours: HashSet<ContactId> =
+            self.owners.iter().filter(|(_, owner)| *owner == Some(host)).map(|(contact, _)| *contact).collect();
+        self.plain.retain(|contact, arrived| {
+            let count = i64::try_from(arrived.messages.len()).unwrap_or(i64::MAX);
+            ours.contains(contact) && arrived.mailbox.arrivals - arrived.mailbox.handled == count
+        });
+        self.owners.retain(|(contact, _)| !self.plain.contains_key(contact));
+        self.items.retain(|item| !self.plain.contains_key(&item.contact_id));
+        self.plain.drain().map(|(_, arrived)| arrived).collect()
+    }
+}
+
+/// Stores messages with their contacts and notes them in the mailboxes.
 async fn store(
     tx: &mut Tx,
     messages: &[&Addressed],
     claimant: Option<HostId>,
     media: &Media,
     now: Time,
-    owners: &mut Vec<(ContactId, Option<HostId>)>,
-) -> storage::Result<usize> {
+) -> storage::Result<Stored> {
     // First who everybody is: a notice of a new number says whom the messages from it are from.
-    owners.extend(changes::of_people(tx, messages, now).await?);
+    let mut owners = changes::of_people(tx, messages, now).await?;
     let sightings: Vec<Sighting> = messages.iter().map(|m| sighting(m)).collect();
     let Sightings { contacts, merges } = tx.see_contacts(&sightings, now).await?;
     let rows: Vec<NewInbound> = messages.iter().zip(&contacts).map(|(m, contact)| row(m, contact.id)).collect();
@@ -176,16 +234,25 @@ async fn store(
     tx.add_media(&files.collect::<Vec<_>>(), now).await?;
     let (mut items, mut replies) = (Vec::new(), Vec::new());
     let mut arrivals: HashMap<ContactId, Arrival> = HashMap::new();
+    let mut plain: HashMap<ContactId, Vec<(InboundMessage, Option<Value>)>> = HashMap::new();
+    // What changes an earlier message, or who somebody is, may concern one of the others.
+    let mut intricate: HashSet<ContactId> = HashSet::new();
     for (((message, seen), row), id) in messages.iter().zip(&contacts).zip(&rows).zip(&ids) {
         let Some(id) = *id else { continue };
         changes::of_message(tx, message, row.contact_id).await?;
+        let contact_id = row.contact_id;
         if !message.inbound.starts_flow {
+            intricate.insert(contact_id);
             continue;
         }
-        let contact_id = row.contact_id;
         let heard = wishes::hear(tx, message, contact_id, now).await?;
         let payload = Payload { new_contact: seen.is_new, is_stop: heard.is_stop, ..Payload::default() };
         let payload = (seen.is_new || heard.is_stop).then(|| payload.stored()).flatten();
+        if heard.is_stop || heard.event.is_some() || heard.reply.is_some() || message.inbound.change.is_some() {
+            intricate.insert(contact_id);
+        } else {
+            plain.entry(contact_id).or_default().push((seen_by_flows(id, &message.inbound), payload.clone()));
+        }
         let kind = ItemKind::Message;
         items.push(NewItem { contact_id, kind, message_id: Some(id), execution_id: None, payload });
         let arrival =
@@ -195,13 +262,34 @@ async fn store(
         items.extend(heard.event);
         replies.extend(heard.reply);
     }
-    tx.add_items(&items, now).await?;
     let arrivals: Vec<Arrival> = arrivals.into_values().collect();
+    let is_settled = owners.is_empty() && merges.is_empty();
     owners.extend(changes::woken(&merges));
-    owners.extend(tx.note_arrivals(&arrivals, claimant, now).await?);
+    let mut noted = tx.note_and_see(&arrivals, claimant, now).await?;
+    owners.extend(noted.iter().map(|noted| (noted.mailbox.contact_id, noted.owner)));
     // Only now are the mailboxes locked: messages of a contact have ids in the order in which they are committed.
     tx.insert_outbound(&replies, now).await?;
-    Ok(ids.iter().flatten().count())
+    noted.retain(|noted| is_settled && !intricate.contains(&noted.mailbox.contact_id));
+    let plain = noted.into_iter().filter_map(|noted| {
+        let contact = noted.mailbox.contact_id;
+        Some((contact, Arrived { mailbox: noted.mailbox, messages: plain.remove(&contact)? }))
+    });
+    Ok(Stored { count: ids.iter().flatten().count(), owners, items, plain: plain.collect() })
+}
+
+/// A message as flows see it: as it will be found when it is read.
+fn seen_by_flows(id: MessageId, inbound: &Inbound) -> InboundMessage {
+    InboundMessage {
+        id,
+        kind: inbound.kind.clone(),
+        text: inbound.text.clone(),
+        reply_id: inbound.reply_id.clone(),
+        content: inbound.content.clone(),
+        context: inbound.context.clone(),
+        referral: inbound.referral.clone(),
+        error: inbound.error.clone(),
+        timestamp: inbound.timestamp,
+    }
 }
 
 fn sighting(message: &Addressed) -> Sighting {

@@ -21,7 +21,8 @@ impl Outbox {
     pub(super) fn post(self: &Arc<Self>, message: Unsent, epoch: Epoch) {
         let outbox = self.clone();
         let host = self.membership.host();
-        self.tasks.spawn(async move {
+        // Boxed, because a task's state is copied as a whole where it begins and ends, and this one is large.
+        self.tasks.spawn(Box::pin(async move {
             // The semaphore is never closed.
             let _slot = outbox.requests.clone().acquire_owned().await;
             // A host that was silent for too long may have been declared dead: then another one sends this message.
@@ -36,7 +37,7 @@ impl Outbox {
             });
             outbox.state().results.push((message.contact_id, message.id, result));
             outbox.changed.notify_one();
-        });
+        }));
     }
 
     async fn attempt(self: &Arc<Self>, message: &Unsent, epoch: Epoch) -> SendResult {

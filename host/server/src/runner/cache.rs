@@ -72,22 +72,30 @@ impl Cache {
         Self { defaults, plugins, bots, flows }
     }
 
-    /// The bots, each as of this transaction. Bots that are gone are missing.
-    pub(crate) async fn bots(&self, tx: &mut Tx, ids: &[BotId]) -> storage::Result<HashMap<BotId, Arc<BotRuntime>>> {
+    /// The bots that are kept and still as they are in this transaction, and those that are not.
+    pub(super) async fn bots_at_hand(
+        &self,
+        tx: &mut Tx,
+        ids: &[BotId],
+    ) -> storage::Result<(HashMap<BotId, Arc<BotRuntime>>, Vec<BotId>)> {
         let mut found = HashMap::new();
         let mut stale = Vec::new();
         let revisions = tx.revisions(ids).await?;
-        {
-            let mut bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, revision) in revisions {
-                match bots.get(&id) {
-                    Some(bot) if bot.revision == revision => {
-                        found.insert(id, bot.clone());
-                    }
-                    _ => stale.push(id),
+        let mut bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, revision) in revisions {
+            match bots.get(&id) {
+                Some(bot) if bot.revision == revision => {
+                    found.insert(id, bot.clone());
                 }
+                _ => stale.push(id),
             }
         }
+        Ok((found, stale))
+    }
+
+    /// The bots, each as of this transaction. Bots that are gone are missing.
+    pub(crate) async fn bots(&self, tx: &mut Tx, ids: &[BotId]) -> storage::Result<HashMap<BotId, Arc<BotRuntime>>> {
+        let (mut found, stale) = self.bots_at_hand(tx, ids).await?;
         for row in tx.bot_runtimes(&stale).await? {
             let id = row.id;
             let triggers = tx.active_triggers(id).await?;

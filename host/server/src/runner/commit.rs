@@ -13,7 +13,7 @@ use domain::{
 use engine::Saying;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use storage::{Arrival, ItemKind, Mailbox, NewExecution, NewItem, NewOutbound, Settled, StepRow, Tally, Unsent};
+use storage::{Arrival, ItemKind, Mailbox, NewExecution, NewItem, NewOutbound, Settled, StepRow, Tally, Tx, Unsent};
 use whatsapp::limits::{self, Templates};
 
 use super::{
@@ -35,25 +35,70 @@ pub(super) async fn commit(
     host: HostId,
     worker: i64,
 ) -> storage::Result<()> {
-    let now = runner.clock.now();
     // Rows are locked in one order by everybody.
     done.sort_by_key(|(desk, _)| desk.contact_id());
     let ids: Vec<ContactId> = done.iter().map(|(desk, _)| desk.contact_id()).collect();
-    let mut reserved = Reserved { runner, contacts: Vec::new() };
-
-    runner.outbox.note_bots(done.iter().filter_map(|(desk, _)| desk.bot.as_deref()));
     let mut tx = runner.db.begin().await?;
     // Contacts before mailboxes, as everybody does. Changes are made to what is there now, not to what was loaded.
     let changing: Vec<ContactId> =
         done.iter().filter(|(_, work)| !work.contact_changes.is_empty()).map(|(desk, _)| desk.contact_id()).collect();
     let fresh = tx.lock_contacts(&changing).await?;
-    let mut locked = tx.lock_mailboxes(host, &ids).await?;
+    let locked = tx.lock_mailboxes(host, &ids).await?;
     let (kept, lost): (Vec<_>, Vec<_>) =
         done.into_iter().partition(|(desk, _)| locked.contains_key(&desk.contact_id()));
+    let written = write(runner, &mut tx, kept, fresh, locked, host, worker).await?;
+    tx.commit().await?;
+
+    for (desk, _) in &lost {
+        runner.outbox.forget(desk.contact_id());
+    }
+    let asking = asking.into_iter().filter(|(contact, ..)| !lost.iter().any(|(desk, _)| desk.contact_id() == *contact));
+    let batch: Vec<ContactId> = batch.iter().map(|(contact, _)| *contact).collect();
+    written.follow_up(runner, &batch, asking.collect());
+    Ok(())
+}
+
+/// What was written for a batch. Dropped without [`follow_up`](Written::follow_up), it counts as not committed.
+pub(super) struct Written<'a> {
+    reserved: Reserved<'a>,
+    messages: Vec<Unsent>,
+    effects: Vec<(ContactId, BotId, ExecutionId, domain::Effect)>,
+    wakes: Vec<(ContactId, Time)>,
+    still_ours: Vec<Mailbox>,
+}
+
+impl Written<'_> {
+    /// Sets off what follows from it. `batch`: all contacts that were in work. To be called once it is committed.
+    pub(super) fn follow_up(
+        mut self,
+        runner: &Arc<Runner>,
+        batch: &[ContactId],
+        asking: Vec<(ContactId, BotId, Asks)>,
+    ) {
+        self.reserved.contacts.clear();
+        runner.outbox.add(self.messages);
+        follow_up(runner, batch, self.effects, asking, self.wakes, &self.still_ours);
+    }
+}
+
+/// Writes the work of contacts whose mailboxes are `locked` and this host's. `fresh`: those of them as they are now, under
+/// their locks, whom the work changes.
+pub(super) async fn write<'a>(
+    runner: &'a Runner,
+    tx: &mut Tx,
+    kept: Vec<(Desk, Work)>,
+    fresh: Vec<Contact>,
+    mut locked: HashMap<ContactId, Mailbox>,
+    host: HostId,
+    worker: i64,
+) -> storage::Result<Written<'a>> {
+    let now = runner.clock.now();
+    let mut reserved = Reserved { runner, contacts: Vec::new() };
+    runner.outbox.note_bots(kept.iter().filter_map(|(desk, _)| desk.bot.as_deref()));
     let writes = |(desk, work): &&(Desk, Work)| {
         !work.messages.is_empty() || locked.get(&desk.contact_id()).is_some_and(|mailbox| mailbox.open > 0)
     };
-    runner.outbox.recall(&mut tx, kept.iter().filter(writes).map(|(desk, _)| desk.contact_id())).await?;
+    runner.outbox.recall(tx, kept.iter().filter(writes).map(|(desk, _)| desk.contact_id())).await?;
     // Messages may have been queued by API, left by a host that died, or settled by a status webhook: the rows are
     // counted, and those that this host does not know of are taken over while the lock keeps the committer away.
     let waiting: Vec<ContactId> = locked.values().filter(|m| m.open > 0).map(|m| m.contact_id).collect();
@@ -90,19 +135,11 @@ pub(super) async fn commit(
     let message_ids = tx.insert_outbound(&plan.messages, now).await?;
     let failed = plan.messages.iter().zip(&message_ids).filter(|(row, _)| row.status == DeliveryStatus::Failed);
     let failed: Vec<MessageId> = failed.map(|(_, id)| *id).collect();
-    failures::note(&mut tx, &failed, &mut locked, now).await?;
+    failures::note(tx, &failed, &mut locked, now).await?;
     let still_ours = tx.settle_mailboxes(&locked, &plan.settled).await?;
     tx.add_tally(&plan.tally).await?;
-    tx.commit().await?;
-
-    reserved.contacts.clear();
-    for (desk, _) in &lost {
-        runner.outbox.forget(desk.contact_id());
-    }
-    runner.outbox.add(to_send(plan.messages, plan.recipients, message_ids, now));
-    let asking = asking.into_iter().filter(|(contact, ..)| !lost.iter().any(|(desk, _)| desk.contact_id() == *contact));
-    follow_up(runner, batch, plan.effects, asking.collect(), plan.wakes, &still_ours);
-    Ok(())
+    let messages = to_send(plan.messages, plan.recipients, message_ids, now);
+    Ok(Written { reserved, messages, effects: plan.effects, wakes: plan.wakes, still_ours })
 }
 
 /// Everything that a batch writes, table by table.
@@ -269,7 +306,7 @@ fn to_send(messages: Vec<NewOutbound>, recipients: Vec<Address>, ids: Vec<Messag
 /// Lets go of the contacts of a batch, or keeps them busy with what comes next.
 fn follow_up(
     runner: &Arc<Runner>,
-    batch: &[(ContactId, Option<Outcome>)],
+    batch: &[ContactId],
     effects: Vec<(ContactId, BotId, ExecutionId, domain::Effect)>,
     asking: Vec<(ContactId, BotId, Asks)>,
     wakes: Vec<(ContactId, Time)>,
@@ -289,13 +326,13 @@ fn follow_up(
     for (contact, wake_at) in wakes {
         runner.timekeeper.set(contact, wake_at, ours.contains_key(&contact));
     }
-    for (contact, _) in batch {
+    for contact in batch {
         if !busy.contains(contact) {
             let more = ours.get(contact).is_some_and(|m| m.arrivals > m.handled);
             runner.lanes.finish(*contact, more);
         }
     }
-    runner.changes.tell(batch.iter().map(|(contact, _)| *contact));
+    runner.changes.tell(batch.iter().copied());
 }
 
 fn effects_task(runner: &Arc<Runner>, bot: BotId, contact: ContactId, execution: ExecutionId, effect: domain::Effect) {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use whatsapp::client::Client;
 
-use super::{Cache, desk::Desk};
+use super::{BotRuntime, Cache};
 use crate::metrics;
 
 /// Most requests in flight; beyond that nothing is shown.
@@ -33,18 +33,16 @@ impl Courtesies {
     }
 
     /// Shows a contact what its messages are to be shown. The newest one stands for those before it.
-    pub(super) fn show(self: &Arc<Self>, desk: &Desk, courtesies: &[Courtesy]) {
+    pub(super) fn show(self: &Arc<Self>, bot: Option<&BotRuntime>, courtesies: &[Courtesy]) {
         let Some(message) = courtesies.iter().map(|courtesy| courtesy.message).max() else { return };
         // While nothing of the bot would arrive, this would not either.
-        if desk.bot.as_ref().is_none_or(|bot| bot.health.stops == Stops::All) {
-            return;
-        }
+        let Some(bot) = bot.filter(|bot| bot.health.stops != Stops::All) else { return };
         let courtesy = Courtesy { message, typing: courtesies.iter().any(|courtesy| courtesy.typing) };
         let Ok(slot) = self.requests.clone().try_acquire_owned() else {
             metrics::count(metrics::COURTESIES_FAILED);
             return;
         };
-        let (this, bot) = (self.clone(), desk.contact.bot_id);
+        let (this, bot) = (self.clone(), bot.info.id);
         tokio::spawn(async move {
             let shown = tokio::select! {
                 () = this.stop.cancelled() => return,

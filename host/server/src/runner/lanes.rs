@@ -1,7 +1,7 @@
 //! Which contacts this host is working on: a contact is in at most one batch at a time.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -106,6 +106,17 @@ impl Lanes {
         }
     }
 
+    /// Takes a contact that nobody works on and that waits for nobody, as a worker would. `false` for any other.
+    pub(super) fn enter(&self, contact: ContactId) -> bool {
+        match self.state().lanes.entry(contact) {
+            Entry::Vacant(lane) => {
+                lane.insert(Lane::Running { again: false });
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
     /// A worker is done with a contact. It stays ready when the worker says that something is left, or when something
     /// arrived meanwhile.
     pub(crate) fn finish(&self, contact: ContactId, more: bool) {
@@ -165,6 +176,17 @@ mod tests {
         assert_eq!(batch.iter().map(|b| b.0).collect::<Vec<_>>(), [ContactId(1)]);
         lanes.finish(ContactId(1), false);
         assert_eq!(lanes.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_contact_that_is_in_work_cannot_be_entered() {
+        let lanes = Lanes::default();
+        assert!(lanes.enter(ContactId(1)) && !lanes.enter(ContactId(1)));
+        lanes.wake([ContactId(1), ContactId(2)]);
+        assert!(!lanes.enter(ContactId(2)), "it waits for a worker");
+        assert_eq!(lanes.take(10).await.iter().map(|b| b.0).collect::<Vec<_>>(), [ContactId(2)]);
+        lanes.finish(ContactId(1), false);
+        assert_eq!(lanes.take(10).await[0].0, ContactId(1), "what arrived meanwhile is looked at");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@
 //! A batch is whatever became ready while the previous one was committed, so a busy server shares each commit among
 //! many contacts and an idle one answers at once.
 
+mod at_once;
 mod cache;
 mod commit;
 mod courtesy;
@@ -23,7 +24,7 @@ mod timekeeper;
 use std::{
     collections::HashMap,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -33,6 +34,7 @@ use engine::Limits;
 use storage::Db;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use at_once::Arrived;
 pub(crate) use cache::{BotRuntime, Cache};
 pub(crate) use courtesy::Courtesies;
 pub(crate) use desk::new_execution;
@@ -52,7 +54,7 @@ const LANES_MAX: usize = 4_096;
 /// How long a contact is left alone whose mailbox cannot be handled, through a fault of ours or damaged data.
 const TROUBLE_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How many execution ids are reserved at a time.
-const ID_BLOCK: i64 = 256;
+const ID_BLOCK: i64 = 1_024;
 /// First pause after the database refused; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Longest pause while the database refuses.
@@ -71,6 +73,8 @@ pub(crate) struct Runner {
     lanes: Lanes,
     timekeeper: Timekeeper,
     ids: Mutex<Range<i64>>,
+    /// Batches that were worked through where they came in.
+    at_once: AtomicI64,
     changes: Changes,
     stop: CancellationToken,
 }
@@ -101,6 +105,7 @@ impl Runner {
             lanes: Lanes::default(),
             timekeeper: Timekeeper::default(),
             ids: Mutex::new(0..0),
+            at_once: AtomicI64::new(0),
             changes,
             stop,
         })
@@ -215,7 +220,7 @@ impl Runner {
         for desk in desks {
             let mut work = self.work_desk(&desk).await?;
             // Before the commit, so that it mostly comes before the answer; a batch that is run again does it again.
-            self.courtesies.show(&desk, &work.courtesies);
+            self.courtesies.show(desk.bot.as_deref(), &work.courtesies);
             if let Some(asks) = work.asks.take() {
                 asking.push((desk.contact_id(), desk.mailbox.bot_id, asks));
                 // Nothing came of it yet that would be worth a commit.
@@ -261,28 +266,31 @@ impl Runner {
 
     async fn work_desk(&self, desk: &Desk) -> storage::Result<Work> {
         loop {
-            let need = {
-                let flow = |key| self.cache.flow(key);
-                let mut next_id = || {
-                    let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-                    ids.next().map(ExecutionId)
-                };
-                let mut tools =
-                    Tools { now: self.clock.now(), limits: &self.limits, flow: &flow, next_id: &mut next_id };
-                match desk.work(&mut tools) {
-                    Ok(work) => return Ok(work),
-                    Err(need) => need,
-                }
-            };
-            match need {
-                Need::Flow(key) => self.cache.load_flow(&self.db, key).await?,
-                Need::Ids => {
-                    let mut tx = self.db.begin().await?;
-                    let first = tx.reserve_execution_ids(ID_BLOCK).await?;
-                    tx.commit().await?;
-                    *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = first..first + ID_BLOCK;
-                }
+            match self.work_at_hand(desk) {
+                Ok(work) => return Ok(work),
+                Err(Need::Flow(key)) => self.cache.load_flow(&self.db, key).await?,
+                Err(Need::Ids) => self.reserve_ids().await?,
             }
         }
+    }
+
+    /// Works a desk through with what is in memory.
+    fn work_at_hand(&self, desk: &Desk) -> Result<Work, Need> {
+        let flow = |key| self.cache.flow(key);
+        let mut next_id = || self.ids().next().map(ExecutionId);
+        let mut tools = Tools { now: self.clock.now(), limits: &self.limits, flow: &flow, next_id: &mut next_id };
+        desk.work(&mut tools)
+    }
+
+    fn ids(&self) -> MutexGuard<'_, Range<i64>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn reserve_ids(&self) -> storage::Result<()> {
+        let mut tx = self.db.begin().await?;
+        let first = tx.reserve_execution_ids(ID_BLOCK).await?;
+        tx.commit().await?;
+        *self.ids() = first..first + ID_BLOCK;
+        Ok(())
     }
 }

@@ -9,9 +9,9 @@ use storage::{StepRow, Tally};
 use super::desk::{Desk, Work};
 
 /// How many workers of all hosts write statistics side by side.
-const SHARDS: i64 = 8;
+const SHARDS: i64 = 16;
 /// How many workers of one host do.
-const SHARDS_PER_HOST: i64 = 4;
+const SHARDS_PER_HOST: i64 = 8;
 
 /// The shard of a worker. A database with one writer needs only one.
 pub(super) fn shard(is_shared: bool, host: HostId, worker: i64) -> i64 {
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn workers_of_two_hosts_do_not_meet_and_sqlite_has_one_shard() {
         let mut shards: Vec<i64> =
-            (1..3).flat_map(|host| (0..4).map(move |worker| shard(true, HostId(host), worker))).collect();
+            (1..3).flat_map(|host| (0..8).map(move |worker| shard(true, HostId(host), worker))).collect();
         shards.sort_unstable();
-        assert_eq!(shards, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(shards, Vec::from_iter(0..16));
         assert_eq!(shard(false, HostId(7), 1), 0);
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Index {
     by_id: HashMap<ContactId, usize>,
     /// Which of `known` differ from what is stored.
     pub(super) changed: HashSet<usize>,
+    /// Which of those have got an address.
+    pub(super) linked: HashSet<usize>,
 }
 
 impl Index {
@@ -132,6 +134,7 @@ impl Index {
             };
             self.register(at);
             self.changed.insert(at);
+            self.linked.insert(at);
         }
     }
 

@@ -8,7 +8,11 @@ use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use super::{Folded, StatusReport, fold::Key};
-use crate::{Error, Result, Tx, db::on};
+use crate::{
+    Error, Result, Tx,
+    db::on,
+    rows::{kept, push_list},
+};
 
 /// How long a report waits for its message.
 const EARLY_KEPT: TimeDelta = TimeDelta::days(1);
@@ -108,13 +112,10 @@ impl Tx {
         let rows: Vec<EarlyRow> = on!(self, c => {
             let mut query = QueryBuilder::new(
                 "DELETE FROM early_statuses WHERE (phone_number_id, wamid) IN (
-                     SELECT phone_number_id, wamid FROM messages WHERE wamid IS NOT NULL AND id IN (");
-            let mut list = query.separated(", ");
-            for id in messages {
-                list.push_bind(id.0);
-            }
-            query.push(")) RETURNING phone_number_id, wamid, participant, status, error, at");
-            query.build_query_as().persistent(false).fetch_all(c).await
+                     SELECT phone_number_id, wamid FROM messages WHERE wamid IS NOT NULL AND id IN ");
+            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push(") RETURNING phone_number_id, wamid, participant, status, error, at");
+            query.build_query_as().persistent(kept(messages.len())).fetch_all(c).await
         })?;
         let reports = rows.into_iter().map(StatusReport::try_from).collect::<Result<Vec<_>>>()?;
         self.fold_statuses(&reports, now).await
