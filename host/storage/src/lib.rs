@@ -16,6 +16,8 @@
 //! * `SUM` of integers is `NUMERIC` on PostgreSQL: `CAST(COALESCE(SUM(x), 0) AS BIGINT)`.
 //! * PostgreSQL keeps microseconds and refuses NUL in texts: clocks cut to microseconds, inputs are cleaned before.
 //! * Statements that touch several rows of a kind take them in id order, so that two hosts cannot deadlock.
+//! * Statements over any number of rows or values take them by `rows.rs`, so that they stay prepared. They name no
+//!   column of an index that they do not change: SQLite writes its entries anew.
 //! * SQL assembled at run time is confined to `QueryBuilder` and to `dialect.rs`.
 
 mod account_events;

@@ -72,6 +72,6 @@ mod tests {
         assert_eq!(Vec::from_iter(numbers), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]);
         assert!((1..=KEPT_MAX).all(|count| rounded(count) >= count));
         assert_eq!(padded(&[1, 2, 3, 4, 5]).collect::<Vec<_>>(), [&1, &2, &3, &4, &5, &5]);
-        assert_eq!(padded(&Vec::<u8>::new()).count(), 0);
+        assert_eq!(padded(&[0_u8; 0]).count(), 0);
     }
 }

@@ -67,7 +67,7 @@ each_database! {
     }
 
     async fn a_contact_that_cannot_be_handled_loses_nothing_and_holds_up_nobody(stage: Stage) {
-        stage.flow("hi", json!([ask("Who?", "name", 1), say("Hello {{ name }}")])).await;
+        stage.flow("hi", json!([ask("Who?", "name", 1), say("Hello {{ state.name }}")])).await;
         stage.say("hi").await;
         stage.answers(1).await;
         // The step that comes next in the log is there already, which the database does not take.
