@@ -16,7 +16,7 @@ pub struct TestApp {
     hands: Option<TestClock>,
     // Dropped last: the server writes there.
     _data_dir: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl TestApp {
@@ -46,7 +46,7 @@ impl TestApp {
         config.data_dir = data_dir.path().to_owned();
         change(&mut config);
         let running = Running::start(config, Arc::clone(&clock)).await.expect("the server starts");
-        Self { running, clock, hands, _data_dir: data_dir, _database: database }
+        Self { running, clock, hands, _data_dir: data_dir, database }
     }
 
     /// A client that has not logged in.
@@ -67,6 +67,11 @@ impl TestApp {
     /// Moves the clock of an app started with [`with_test_clock`](Self::with_test_clock).
     pub fn advance(&self, by: Duration) {
         self.hands.as_ref().expect("an app with a test clock").advance(by);
+    }
+
+    /// Where its database is.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// Its database.

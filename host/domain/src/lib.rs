@@ -11,6 +11,7 @@ mod execution;
 mod fault;
 mod flow;
 mod hook;
+mod host;
 mod ids;
 mod message;
 pub mod plugin;
@@ -26,6 +27,7 @@ pub use execution::{Effect, EffectOutcome, Execution, ExecutionStatus, HttpEffec
 pub use fault::Fault;
 pub use flow::{BotInfo, FlowDefinition, FlowInfo, Issue, NodeDefinition, Severity};
 pub use hook::{PluginRule, SignatureEncoding, SignatureRule, WebhookRule};
+pub use host::HostRole;
 pub use ids::{
     ApiKeyId, BotId, ContactId, ExecutionId, FlowId, HostId, ItemId, MessageId, NodeId, PluginId, TemplateId,
     TriggerId, UserId,

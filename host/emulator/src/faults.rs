@@ -76,6 +76,8 @@ pub enum Failure {
     },
     /// Accepted, then the connection breaks before the answer.
     AcceptThenDrop,
+    /// Accepted, and then nothing: the client waits until it gives up.
+    AcceptThenSilence,
     /// The connection breaks and nothing was accepted.
     DropBeforeAccept,
     /// Accepted, but the status that follows is `failed`.

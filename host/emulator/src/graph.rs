@@ -225,6 +225,10 @@ async fn send(shared: &Arc<Shared>, id: &str, token: &str, body: &[u8], cord: &C
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
+    if cord.is_held() {
+        // Ends when the client hangs up.
+        std::future::pending::<()>().await;
+    }
     answer
 }
 
@@ -281,7 +285,7 @@ fn accept(shared: &Arc<Shared>, id: &str, token: &str, body: Value, cord: &Cord)
             cord.cut();
             return StatusCode::OK.into_response();
         }
-        Failure::None | Failure::AcceptThenDrop | Failure::FailLater { .. } => {}
+        Failure::None | Failure::AcceptThenDrop | Failure::AcceptThenSilence | Failure::FailLater { .. } => {}
     }
     let account = shared.number(id).map(|number| number.waba_id).unwrap_or_default();
     if let Err(code) = shared.count(&limits::Call { token, account: &account, number: id, to: &to }) {
@@ -300,8 +304,10 @@ fn accept(shared: &Arc<Shared>, id: &str, token: &str, body: Value, cord: &Cord)
     }
     let failed = if let Failure::FailLater { code } = fate { Some(code) } else { None };
     shared.follow_up(sent, failed);
-    if fate == Failure::AcceptThenDrop {
-        cord.cut();
+    match fate {
+        Failure::AcceptThenDrop => cord.cut(),
+        Failure::AcceptThenSilence => cord.hold(),
+        _ => {}
     }
     Json(json!({ "messaging_product": "whatsapp", "contacts": [contact], "messages": [message] })).into_response()
 }

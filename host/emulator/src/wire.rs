@@ -29,18 +29,31 @@ pub(crate) struct Wire {
     cord: Cord,
 }
 
-/// Cuts the connection a request came by.
+/// Cuts the connection a request came by, or holds the answer back.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cord(Arc<AtomicBool>);
+pub(crate) struct Cord {
+    cut: Arc<AtomicBool>,
+    held: Arc<AtomicBool>,
+}
 
 impl Cord {
     /// From now on nothing is written, so the other side sees the connection end without an answer.
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on nothing is answered, and the connection stays.
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether answers are held back.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if self.cut.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use domain::Execution;
 use minijinja::{Captured, Error, ErrorKind};
 use serde_json::{Map, Value};
 
@@ -10,6 +11,7 @@ use crate::{
     state,
     template::{Data, RESULT, Templates, Text, describe},
     values,
+    variables::Variables,
 };
 
 /// The work one sprint's templates may still do.
@@ -38,18 +40,35 @@ impl Fuel {
 }
 
 /// Templates and what they are filled in with. Errors are sentences for people.
-pub(crate) struct Filler<'a> {
+pub(crate) struct Filler<'a, 'v> {
     /// The flow's templates.
     pub(crate) templates: &'a Templates,
     /// All variables.
-    pub(crate) context: minijinja::Value,
+    pub(crate) context: Context<'a, 'v>,
     /// What this sprint may use.
     pub(crate) limits: &'a Limits,
     /// What is left of it.
     pub(crate) fuel: &'a mut Fuel,
 }
 
-impl Filler<'_> {
+/// Variables that templates see.
+pub(crate) enum Context<'a, 'v> {
+    /// In the template engine's form.
+    Ready(minijinja::Value),
+    /// Those of an execution. Only a template has them put into that form, which costs more than most of what a sprint does.
+    Execution(&'a mut Variables<'v>, &'a Execution),
+}
+
+impl Context<'_, '_> {
+    fn value(&mut self) -> minijinja::Value {
+        match self {
+            Self::Ready(value) => value.clone(),
+            Self::Execution(variables, execution) => variables.context(execution),
+        }
+    }
+}
+
+impl Filler<'_, '_> {
     /// Fills in a text.
     pub(crate) fn text(&mut self, text: &Text) -> Result<String, String> {
         let name = match text {
@@ -57,8 +76,8 @@ impl Filler<'_> {
             Text::Template(name) => name,
         };
         let mut out = Bounded { bytes: Vec::new(), most: self.limits.template_output_bytes };
-        let rendered =
-            self.templates.get(name).and_then(|template| template.render_captured_to(&self.context, &mut out));
+        let context = self.context.value();
+        let rendered = self.templates.get(name).and_then(|template| template.render_captured_to(context, &mut out));
         self.pay(rendered)?;
         out.bytes.retain(|byte| *byte != 0);
         Ok(String::from_utf8_lossy(&out.bytes).into_owned())
@@ -80,7 +99,8 @@ impl Filler<'_> {
     }
 
     fn value(&mut self, name: &str) -> Result<Value, String> {
-        let rendered = self.templates.get(name).and_then(|template| template.render_captured(&self.context));
+        let context = self.context.value();
+        let rendered = self.templates.get(name).and_then(|template| template.render_captured(context));
         let captured = self.pay(rendered)?;
         let result = captured.state().lookup(RESULT).unwrap_or_default();
         let bounded = Bounded { bytes: Vec::new(), most: self.limits.template_output_bytes };

@@ -31,7 +31,8 @@ pub enum Cause {
     /// What became of `execution.effect`.
     Effect(EffectOutcome),
     /// A message that it said failed for good. If nothing but outcomes of calls has moved it since and the node that said
-    /// it has an `error_path`, it goes on there and its wait is over; otherwise that is only logged.
+    /// it has an `error_path` (a plugin's: an exit `error`), it goes on there and its wait is over; otherwise that is only
+    /// logged.
     MessageFailed(FailedMessage),
 }
 
@@ -119,18 +120,16 @@ fn message_failed(run: &mut Run<'_>, failed: &FailedMessage) -> Result<Next, Fai
     }
     let index = failed.node.and_then(|position| run.flow().index_of(position));
     let flow = run.flow();
-    let outgoing = index.and_then(|index| Some((index, flow.node(index).outgoing()?)));
-    match outgoing {
-        Some((index, outgoing)) if outgoing.error_path().is_some() && failed.turn == run.execution().turn => {
+    match index.filter(|index| flow.node(*index).error_way().is_some() && failed.turn == run.execution().turn) {
+        Some(index) => {
             run.begin_turn();
             run.stand_at(index);
             run.awake();
             let told = ["details", "title"].iter().find_map(|field| failed.error.get(field)?.as_str());
             let code = failed.error.get("code").cloned().unwrap_or_default();
-            outgoing.keep_error(run, told.unwrap_or("the message could not be delivered"), code)?;
-            Ok(run.leave("message_failed", "error_path", outgoing.error_path(), detail))
+            flow.node(index).message_failed(run, told.unwrap_or("the message could not be delivered"), code, detail)
         }
-        _ => {
+        None => {
             run.log_at(index, "message_failed", Value::Object(detail));
             Ok(Next::Pause)
         }

@@ -7,7 +7,7 @@ use domain::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    filling::{Filler, Fuel},
+    filling::{Context, Filler, Fuel},
     flow::Flow,
     limits::{CONTACT_ATTRIBUTES, CONTACT_TAGS, Limits},
     path::{Target, Variable},
@@ -387,10 +387,10 @@ impl<'a> Run<'a> {
         self.finish()
     }
 
-    fn filler(&mut self) -> Filler<'_> {
+    fn filler(&mut self) -> Filler<'_, 'a> {
         Filler {
             templates: self.flow.templates(),
-            context: self.variables.context(&self.execution),
+            context: Context::Execution(&mut self.variables, &self.execution),
             limits: self.limits,
             fuel: &mut self.fuel,
         }

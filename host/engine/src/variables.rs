@@ -42,6 +42,8 @@ pub(crate) struct Variables<'a> {
     scope: &'a Scope<'a>,
     fixed: OnceCell<Fixed>,
     context: Option<minijinja::Value>,
+    /// The message in the template engine's form.
+    message: Option<minijinja::Value>,
     /// The contact as this sprint has changed it.
     contact: Option<Contact>,
 }
@@ -58,7 +60,7 @@ struct Fixed {
 impl<'a> Variables<'a> {
     /// The variables of a sprint that begins.
     pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
-        Self { scope, fixed: OnceCell::new(), context: None, contact: None }
+        Self { scope, fixed: OnceCell::new(), context: None, message: None, contact: None }
     }
 
     /// The contact as it is by now.
@@ -80,6 +82,7 @@ impl<'a> Variables<'a> {
 
     /// To be told when the execution got a message.
     pub(crate) fn message_changed(&mut self) {
+        self.message = None;
         self.context = None;
     }
 
@@ -89,7 +92,8 @@ impl<'a> Variables<'a> {
             return context.clone();
         }
         let state = (Root::State.name(), minijinja::Value::from(Serde(&execution.state)));
-        let message = (Root::Message.name(), minijinja::Value::from(Serde(message(execution.message.as_ref()))));
+        let message = || minijinja::Value::from(Serde(message(execution.message.as_ref())));
+        let message = (Root::Message.name(), self.message.get_or_insert_with(message).clone());
         let context = minijinja::Value::from_pairs(self.fixed().converted.iter().cloned().chain([state, message]));
         self.context = Some(context.clone());
         context

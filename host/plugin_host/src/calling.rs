@@ -38,7 +38,7 @@ impl Host {
         if let Err(until) = self.breaker.ask(&plugin.digest, caller.tenant) {
             let message = format!("the plugin failed too often; it is tried again after {}", until.to_rfc3339());
             let failure = failure::plain(FailureKind::CircuitOpen, message);
-            return Called { result: Err(failure.into()), usage, logs: Vec::new() };
+            return Called { result: Err(failure.into()), usage, logs: Vec::new(), denials: Vec::new() };
         }
         let queued = Instant::now();
         let permit = match self.admission.enter(caller.tenant, &plugin.digest).await {
@@ -46,18 +46,20 @@ impl Host {
             Err(why) => {
                 let failure = failure::plain(FailureKind::Overloaded, format!("the plugin was not run: {why}"));
                 self.breaker.tell(&plugin.digest, caller.tenant, Some(failure.kind));
-                return Called { result: Err(failure.into()), usage, logs: Vec::new() };
+                return Called { result: Err(failure.into()), usage, logs: Vec::new(), denials: Vec::new() };
             }
         };
         usage.queued_us = micros(queued);
         let begun = Instant::now();
         let _ticking = self.ticker.call();
+        // Kilobytes of texts, which every attempt only reads.
+        let request = Arc::new(request);
         let attempts = async {
             for _ in 0..KV_ATTEMPTS {
                 meter.add_to(&mut usage);
                 meter = Arc::new(Meter::default());
                 let state =
-                    State::new(caller.clone(), meter.clone(), plugin.has_wasi, matches!(request, Request::Describe));
+                    State::new(caller.clone(), meter.clone(), plugin.has_wasi, matches!(*request, Request::Describe));
                 let held = permit.clone();
                 let (code, asked) = (plugin.clone(), request.clone());
                 let begins_slow = self.was_long(caller.tenant, &plugin.digest);
@@ -97,7 +99,7 @@ impl Host {
             _ => None,
         };
         self.breaker.tell(&plugin.digest, caller.tenant, failed);
-        Called { result, usage, logs: meter.take_logs(caller.services.now()) }
+        Called { result, usage, logs: meter.take_logs(caller.services.now()), denials: meter.take_denials() }
     }
 
     fn was_long(&self, tenant: i64, digest: &Arc<str>) -> bool {

@@ -122,6 +122,8 @@ pub struct Called<T> {
     pub usage: Usage,
     /// What it logged in its last attempt, in order.
     pub logs: Vec<LogLine>,
+    /// What it was denied in its last attempt, in order, each once: sentences that name the missing lines.
+    pub denials: Vec<String>,
 }
 
 /// What a call cost.

@@ -179,7 +179,7 @@ impl Host {
             Answer::Step(step) => check.step(step),
             _ => Err(mixed_up()),
         };
-        self.call(plugin, caller, request, read, |step| Some(PluginOutcome::Step(step.clone()))).await
+        self.call(plugin, caller, request, read, |step| Some(PluginOutcome::Step(Box::new(step.clone())))).await
     }
 
     /// Asks a matcher.

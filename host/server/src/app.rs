@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use domain::Clock;
 use storage::Db;
+use tokio_util::sync::CancellationToken;
+use whatsapp::client::Client;
 
 use crate::{
     config::Config,
@@ -35,6 +37,8 @@ pub struct App {
     pub plugins: Arc<Plugins>,
     /// What goes on in the background.
     pub work: Work,
+    /// The server is about to stop: it is to be sent nothing more.
+    pub(crate) leaving: CancellationToken,
 }
 
 impl App {
@@ -43,12 +47,22 @@ impl App {
     /// # Errors
     /// When there is no secret key and none can be made, the database refuses, or an HTTP client cannot be made.
     pub async fn start(config: Config, db: Db, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let client = Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version)?;
+        Self::start_with(config, db, clock, client).await
+    }
+
+    /// The same with the client for Meta that the caller has, which in a simulation uses no network.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(config: Config, db: Db, clock: Arc<dyn Clock>, client: Client) -> Result<Self, StartError> {
         let secrets = Secrets::open(&config)?;
         rotate(&db, &secrets, clock.as_ref()).await?;
         let plugins = Plugins::open(&db, &clock, &config, &secrets)?;
-        let work = Work::start(&db, &clock, &config, &secrets, &plugins).await?;
+        let work = Work::start(&db, &clock, &config, &secrets, &plugins, client).await?;
         let (passwords, requests) = (Passwords::new(), http::Running::default());
         let hooks = http::Pace::default();
-        Ok(Self { passwords, requests, hooks, secrets, config, db, clock, plugins, work })
+        let leaving = CancellationToken::new();
+        Ok(Self { passwords, requests, hooks, secrets, config, db, clock, plugins, work, leaving })
     }
 }

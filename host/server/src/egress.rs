@@ -16,23 +16,45 @@ use reqwest::{
     redirect,
 };
 
-use crate::config::EgressRule;
+use crate::config::{EgressConfig, EgressRule};
 
 /// Most redirects followed.
 const REDIRECTS_MAX: usize = 5;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the operator lets flows call although it is not public (`EGRESS_ALLOW`).
-#[derive(Debug, Clone, Default)]
+/// Who knows the addresses of names. Asked once for each connection.
+#[async_trait::async_trait]
+pub trait Names: Send + Sync + std::fmt::Debug {
+    /// The addresses of a name.
+    ///
+    /// # Errors
+    /// When it has none, or nobody who knows answers.
+    async fn addresses(&self, name: &str) -> std::io::Result<Vec<IpAddr>>;
+}
+
+/// The system's resolver.
+#[derive(Debug)]
+pub struct SystemNames;
+
+#[async_trait::async_trait]
+impl Names for SystemNames {
+    async fn addresses(&self, name: &str) -> std::io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect())
+    }
+}
+
+/// What the operator lets flows call although it is not public (`EGRESS_ALLOW`), and who knows the addresses of names.
+#[derive(Debug, Clone)]
 pub struct EgressAllow {
     rules: Vec<EgressRule>,
+    names: Arc<dyn Names>,
 }
 
 impl EgressAllow {
-    /// Allows what the rules say, beside all that is public.
-    pub fn new(rules: Vec<EgressRule>) -> Self {
-        Self { rules }
+    /// Allows what the configuration lists, beside all that is public.
+    pub fn new(config: &EgressConfig) -> Self {
+        Self { rules: config.allow.clone(), names: config.names.clone() }
     }
 
     fn host(&self, host: &str) -> bool {
@@ -132,9 +154,13 @@ impl Resolve for GuardedResolver {
         let allow = self.allow.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> =
-                found.into_iter().filter(|a| allow.host(&host) || allow.address(a.ip())).collect();
+            let found = allow.names.addresses(&host).await?;
+            // The port is the address's own.
+            let allowed: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| allow.host(&host) || allow.address(*address))
+                .map(|address| SocketAddr::new(address, 0))
+                .collect();
             if allowed.is_empty() {
                 return Err(refusal(&host).into());
             }
@@ -190,13 +216,17 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    fn allowing(rules: Vec<EgressRule>) -> EgressAllow {
+        EgressAllow::new(&EgressConfig { allow: rules, ..EgressConfig::default() })
+    }
+
     fn verdict(allow: &EgressAllow, url: &str) -> bool {
         allow.check(&url.parse().unwrap()).is_ok()
     }
 
     #[test]
     fn addresses_inside_are_refused_in_every_spelling() {
-        let none = EgressAllow::default();
+        let none = allowing(Vec::new());
         for url in [
             "http://127.0.0.1/",
             "http://127.1/",
@@ -225,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_operator_can_allow_hosts_and_networks() {
-        let allow = EgressAllow::new(vec![
+        let allow = allowing(vec![
             EgressRule::Net("127.0.0.1/32".parse().unwrap()),
             EgressRule::Net("10.0.0.0/8".parse().unwrap()),
             EgressRule::Host("crm.internal".into()),
@@ -238,10 +268,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_resolves_inside_is_refused() {
-        let resolver = GuardedResolver { allow: Arc::default() };
+        let resolver = GuardedResolver { allow: Arc::new(allowing(Vec::new())) };
         let error = resolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(error.to_string().contains("not a public address"), "{error}");
-        let allow = Arc::new(EgressAllow::new(vec![EgressRule::Host("localhost".into())]));
+        let allow = Arc::new(allowing(vec![EgressRule::Host("localhost".into())]));
         assert!(GuardedResolver { allow }.resolve("localhost".parse().unwrap()).await.is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use storage::Aging;
 use whatsapp::webhook::OddKind;
 
 /// Names and meanings, in the order of the indexes below.
@@ -52,6 +53,11 @@ static ODD: [AtomicU64; OddKind::ALL.len()] = [const { AtomicU64::new(0) }; OddK
 const ODD_NAME: &str = "chatboost_webhook_odd_pieces_total";
 const ODD_HELP: &str = "Pieces of webhooks that were not as documented";
 
+/// Rows removed because of their age, by table.
+static PURGED: [AtomicU64; Aging::ALL.len()] = [const { AtomicU64::new(0) }; Aging::ALL.len()];
+const PURGED_NAME: &str = "chatboost_purged_rows_total";
+const PURGED_HELP: &str = "Rows removed because of their age";
+
 /// One more.
 pub(crate) fn count(counter: usize) {
     add(counter, 1);
@@ -67,6 +73,11 @@ pub(crate) fn count_odd(kind: OddKind) {
     ODD[kind as usize].fetch_add(1, Ordering::Relaxed);
 }
 
+/// So many more rows removed because of their age.
+pub(crate) fn add_purged(what: Aging, n: u64) {
+    PURGED[what as usize].fetch_add(n, Ordering::Relaxed);
+}
+
 /// All counters of this process in the Prometheus text format.
 pub(crate) fn render() -> String {
     let counted = |value: &AtomicU64| value.load(Ordering::Relaxed);
@@ -80,6 +91,11 @@ pub(crate) fn render() -> String {
     text.push_str(&format!("# HELP {ODD_NAME} {ODD_HELP}\n# TYPE {ODD_NAME} counter\n"));
     for (kind, value) in OddKind::ALL.into_iter().zip(&ODD) {
         text.push_str(&format!("{ODD_NAME}{{kind=\"{}\"}} {}\n", kind.as_str(), counted(value)));
+    }
+    text.push_str(&format!("# HELP {PURGED_NAME} {PURGED_HELP}\n# TYPE {PURGED_NAME} counter\n"));
+    for what in Aging::ALL {
+        let value = counted(&PURGED[what as usize]);
+        text.push_str(&format!("{PURGED_NAME}{{table=\"{}\"}} {value}\n", what.table()));
     }
     text
 }

@@ -20,10 +20,11 @@ use crate::{
     findings::{Findings, Source},
     host::Membership,
     nul,
-    plugins::{Finding, PluginError, Plugins, PollCall, TriggerCall},
+    pause::jittered,
+    plugins::{ATTEMPTS, Finding, PendingValues, PluginError, Plugins, PollCall, TriggerCall},
     runner::{Runner, surroundings, told},
     secrets::random_text,
-    work::{failure, wake},
+    work::failure,
 };
 
 /// Most looks of this host at once.
@@ -40,8 +41,10 @@ const INTERVAL_SECONDS: u32 = 300;
 const CURSOR_BYTES_MAX: usize = 64 * 1024;
 /// Longest sleep of the only host of a database: nothing can come due that it does not know of.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// Longest sleep of a host that shares its database, and the pause after the database refused.
-const SLEEP_MAX_SHARED: Duration = Duration::from_secs(2);
+/// Longest sleep of a host that shares its database: it may not have heard what another host said.
+const SLEEP_MAX_SHARED: Duration = Duration::from_secs(5);
+/// Pause after the database refused.
+const PAUSE_TROUBLE: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(crate) struct Pollers {
@@ -89,7 +92,7 @@ impl Pollers {
     }
 
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let cap = if self.db.is_shared() { SLEEP_MAX_SHARED } else { SLEEP_MAX };
+        let cap = if self.db.is_shared() { jittered(SLEEP_MAX_SHARED) } else { SLEEP_MAX };
         loop {
             let nudged = self.nudge.notified();
             let sleep = match self.turn(&stop).await {
@@ -97,11 +100,11 @@ impl Pollers {
                 Ok(_) => match self.next().await {
                     Ok(Some(at)) => self.clock.until(at, cap),
                     Ok(None) => cap,
-                    Err(_) => SLEEP_MAX_SHARED,
+                    Err(_) => PAUSE_TROUBLE,
                 },
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for pollers that are due");
-                    SLEEP_MAX_SHARED
+                    PAUSE_TROUBLE
                 }
             };
             tokio::select! {
@@ -165,29 +168,36 @@ impl Pollers {
         let Some(bot) = bot.filter(|_| due.bot_is_active) else {
             return self.end(&due, claim, Looked { next_at: self.clock.now() + interval, ..kept(&due) }).await;
         };
-        let found = self.ask(&due, &rule, &bot).await.and_then(|found| self.checked(found));
-        match found {
-            Ok((findings, cursor, next)) => {
-                let pause = next.map_or(interval, |next| next.max(self.interval_min));
-                let looked = Looked { next_at: self.clock.now() + pause, cursor, failures: 0 };
-                self.keep(&due, claim, looked, findings).await
-            }
-            Err((reason, after)) => {
-                tracing::warn!(trigger.id = %due.trigger.id, reason, "a poller failed");
-                let doubled = interval * 2_i32.pow(u32::try_from(due.failures.clamp(0, 10)).unwrap_or(10));
-                let pause = after.unwrap_or(doubled.min(PAUSE_MAX.max(interval))).max(self.interval_min);
-                let looked = Looked {
-                    next_at: self.clock.now() + pause,
-                    cursor: due.cursor.clone(),
-                    failures: due.failures + 1,
-                };
-                let mut tx = self.db.begin().await?;
-                if tx.end_look(due.trigger.id, claim, &looked).await? {
-                    tx.add_tally(&failure(&due.trigger, reason, self.clock.now())).await?;
-                }
-                tx.commit().await
+        for _ in 0..ATTEMPTS {
+            let found = self.ask(&due, &rule, &bot).await;
+            let checked = found.and_then(|(found, values)| Ok((self.checked(found)?, values)));
+            let ((findings, cursor, next), values) = match checked {
+                Ok(checked) => checked,
+                Err(failed) => return self.failed(&due, claim, interval, failed).await,
+            };
+            let pause = next.map_or(interval, |next| next.max(self.interval_min));
+            let looked = Looked { next_at: self.clock.now() + pause, cursor, failures: 0 };
+            if self.keep(&due, claim, looked, findings, &values).await? {
+                return Ok(());
             }
         }
+        let reason = format!("others changed the plugin's values {ATTEMPTS} times while it worked on them");
+        self.failed(&due, claim, interval, (reason, None)).await
+    }
+
+    /// Notes why a look failed, and looks again later, with the same cursor.
+    async fn failed(&self, due: &DuePoller, claim: &str, interval: TimeDelta, failed: Failed) -> storage::Result<()> {
+        let (reason, after) = failed;
+        tracing::warn!(trigger.id = %due.trigger.id, reason, "a poller failed");
+        let doubled = interval * 2_i32.pow(u32::try_from(due.failures.clamp(0, 10)).unwrap_or(10));
+        let pause = after.unwrap_or(doubled.min(PAUSE_MAX.max(interval))).max(self.interval_min);
+        let looked =
+            Looked { next_at: self.clock.now() + pause, cursor: due.cursor.clone(), failures: due.failures + 1 };
+        let mut tx = self.db.begin().await?;
+        if tx.end_look(due.trigger.id, claim, &looked).await? {
+            tx.add_tally(&failure(&due.trigger, reason, self.clock.now())).await?;
+        }
+        tx.commit().await
     }
 
     async fn bot(&self, id: BotId) -> storage::Result<Option<BotInfo>> {
@@ -198,7 +208,7 @@ impl Pollers {
     }
 
     /// The error is a sentence for the trigger's log, and when to look again if the plugin says so.
-    async fn ask(&self, due: &DuePoller, rule: &PluginRule, bot: &BotInfo) -> Result<Finding, Failed> {
+    async fn ask(&self, due: &DuePoller, rule: &PluginRule, bot: &BotInfo) -> Result<(Finding, PendingValues), Failed> {
         let call = PollCall {
             trigger: TriggerCall {
                 plugin: rule.plugin.clone(),
@@ -213,7 +223,7 @@ impl Pollers {
         };
         let made = tokio::time::timeout(LOOK_TIME, self.plugins.poll(due.trigger.bot_id, call)).await;
         let error = match made {
-            Ok(Ok(finding)) => return Ok(finding),
+            Ok(Ok(found)) => return Ok(found),
             Ok(Err(error)) => error,
             Err(_) => PluginError::Failure(PluginFailure {
                 kind: FailureKind::TimedOut,
@@ -247,19 +257,31 @@ impl Pollers {
         tx.commit().await
     }
 
-    /// Stores what was found, the cursor and the time of the next look, unless somebody else has the claim by now.
-    async fn keep(&self, due: &DuePoller, claim: &str, looked: Looked, findings: Findings) -> storage::Result<()> {
-        let host = self.membership.host();
-        let claimant = self.runner.has_room().then_some(host);
+    /// Stores what was found, what the plugin keeps, the cursor and the time of the next look, unless somebody else has the
+    /// claim by now. `false`: others have changed the values meanwhile; nothing is stored.
+    async fn keep(
+        &self,
+        due: &DuePoller,
+        claim: &str,
+        looked: Looked,
+        findings: Findings,
+        values: &PendingValues,
+    ) -> storage::Result<bool> {
+        let (host, now) = (self.membership.host(), self.clock.now());
+        let claimant = self.runner.claimant();
         let mut tx = self.db.begin().await?;
         if !tx.end_look(due.trigger.id, claim, &looked).await? {
-            return Ok(());
+            return Ok(true);
         }
         let source = Source { bot: due.trigger.bot_id, trigger: due.trigger.id, why: "its poller found it" };
-        let stored = findings.store(&mut tx, source, claimant, self.clock.now()).await?;
+        let stored = findings.store(&mut tx, source, claimant, now).await?;
+        if !values.store(&mut tx, now).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
         tx.commit().await?;
-        wake(&self.runner, host, &stored.owners);
-        Ok(())
+        self.runner.see_to(host, stored.owners);
+        Ok(true)
     }
 }
 

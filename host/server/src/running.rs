@@ -50,7 +50,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens and migrates the database, starts the background work and listens.
+    /// Listens, opens and migrates the database, and starts the background work. Until that is done, requests are answered
+    /// that the server is not ready.
     ///
     /// # Errors
     /// Says what stood in the way.
@@ -65,12 +66,21 @@ impl Running {
         let wanted = SocketAddr::new(config.http.host, config.http.port);
         let listener = TcpListener::bind(wanted).await.map_err(|error| StartError::Listen(wanted, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(wanted, error))?;
-        let db = Db::connect(&url).await?;
-        db.migrate().await?;
-        let app = Arc::new(App::start(config, db, clock).await?);
-        let stop = CancellationToken::new();
-        let router = http::router(&app);
-        let serving = tokio::spawn(http::serve(listener, router, stop.clone().cancelled_owned()));
+        let (stop, door) = (CancellationToken::new(), http::Door::default());
+        let serving = tokio::spawn(http::serve(listener, door.router(), stop.clone().cancelled_owned()));
+        let prepared = async {
+            let db = Db::connect(&url).await?;
+            db.migrate().await?;
+            Ok(Arc::new(App::start(config, db, clock).await?))
+        };
+        let app = match prepared.await {
+            Ok(app) => app,
+            Err(error) => {
+                serving.abort();
+                return Err(error);
+            }
+        };
+        door.open(http::router(&app));
         Ok(Self { app, address, stop, serving, _lock: lock })
     }
 
@@ -89,9 +99,23 @@ impl Running {
         &self.app
     }
 
+    /// Comes when a newer program has changed the database so that this one must not work on it any more. It has taken on
+    /// nothing since, and is to be shut down.
+    pub async fn is_outdated(&self) {
+        self.app.work.is_outdated().await;
+    }
+
+    /// Says from now on that it is not ready, and goes on for as long as the configuration says, so that a load balancer
+    /// sends it nothing more.
+    pub async fn drain(&self) {
+        self.app.leaving.cancel();
+        tokio::time::sleep(Duration::from_secs(self.app.config.drain_seconds.into())).await;
+    }
+
     /// Stops within ten seconds: no new requests, those in progress are finished, messages on their way are settled.
     /// Whatever is left is taken up by the next start, or by another host.
     pub async fn shut_down(mut self) {
+        self.app.leaving.cancel();
         self.stop.cancel();
         let (_, ()) =
             tokio::join!(tokio::time::timeout(REQUESTS_DRAIN_MAX, &mut self.serving), self.app.work.shut_down());
@@ -103,7 +127,7 @@ impl Running {
 }
 
 /// Takes the lock beside an SQLite file. The operating system lets go of it when the process ends, however it ends.
-fn lock(database: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(database: &Path) -> Result<File, StartError> {
     if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| StartError::File(folder.display().to_string(), error))?;
     }

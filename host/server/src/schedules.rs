@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     host::Membership,
+    pause::jittered,
     runner::{Payload, Runner},
 };
 
@@ -33,8 +34,10 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// Longest sleep of the only host of a database: nothing can come due that it does not know of.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// Longest sleep of a host that shares its database, and the pause after the database refused.
-const SLEEP_MAX_SHARED: Duration = Duration::from_secs(2);
+/// Longest sleep of a host that shares its database: it may not have heard what another host said.
+const SLEEP_MAX_SHARED: Duration = Duration::from_secs(5);
+/// Pause after the database refused.
+const PAUSE_TROUBLE: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(crate) struct Schedules {
@@ -84,7 +87,7 @@ impl Schedules {
     }
 
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let cap = if self.db.is_shared() { SLEEP_MAX_SHARED } else { SLEEP_MAX };
+        let cap = if self.db.is_shared() { jittered(SLEEP_MAX_SHARED) } else { SLEEP_MAX };
         loop {
             let nudged = self.nudge.notified();
             let sleep = match self.turn().await {
@@ -94,7 +97,7 @@ impl Schedules {
                 Ok(Left::Until(None)) => cap,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for schedules that are due");
-                    SLEEP_MAX_SHARED
+                    PAUSE_TROUBLE
                 }
             };
             tokio::select! {
@@ -172,9 +175,9 @@ impl Schedules {
         let arrivals: Vec<Arrival> =
             contacts.iter().map(|contact| Arrival { contact_id: *contact, bot_id, count: 1, open: 0 }).collect();
         let host = self.membership.host();
-        let owners = tx.note_arrivals(&arrivals, Some(host), now).await?;
+        let owners = tx.note_arrivals(&arrivals, self.runner.claimant(), now).await?;
         tx.commit().await?;
-        self.runner.wake(owners.into_iter().filter(|(_, owner)| *owner == Some(host)).map(|(contact, _)| contact));
+        self.runner.see_to(host, owners);
         Ok(true)
     }
 }

@@ -1,9 +1,10 @@
 //! Everything that works in the background, put together: ingest, runner, outbox, and this host's membership.
 
 mod findings;
+mod hearing;
 mod telling;
 
-pub(crate) use findings::{failure, wake};
+pub(crate) use findings::failure;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,17 +27,22 @@ use crate::{
     egress::{self, EgressAllow},
     essential,
     graves::Graves,
-    host::Membership,
+    host::{Membership, News},
     ingest::{Ingest, Routes},
     media::Media,
     outbox::{Outbox, OutboxSettings},
+    outdated,
     plugins::Plugins,
     pollers::Pollers,
+    retention::Retention,
     runner::{Cache, Courtesies, Effects, Egress, Payload, Runner, new_execution},
     schedules::Schedules,
     secrets::Secrets,
+    signals::{Signal, Signals},
     templates::Templates,
 };
+
+use hearing::Ears;
 
 /// How long a server that stops waits for what is under way.
 const DRAIN_MAX: Duration = Duration::from_secs(9);
@@ -46,6 +52,7 @@ pub struct Work {
     db: Db,
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
+    signals: Arc<Signals>,
     runner: Arc<Runner>,
     schedules: Arc<Schedules>,
     pollers: Arc<Pollers>,
@@ -57,6 +64,8 @@ pub struct Work {
     routes: Routes,
     defaults: Defaults,
     changes: Changes,
+    /// A newer program has taken the database over.
+    outdated: CancellationToken,
     /// Stops everything but the outbox, which has to see what is under way to its end.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -113,7 +122,7 @@ pub enum Request {
 }
 
 impl Work {
-    /// Joins the hosts and starts working.
+    /// Joins the hosts and starts working; `client` speaks to Meta.
     ///
     /// # Errors
     /// When the database refuses or a client cannot be made.
@@ -123,6 +132,7 @@ impl Work {
         config: &Config,
         secrets: &Secrets,
         plugins: &Arc<Plugins>,
+        client: whatsapp::client::Client,
     ) -> Result<Self, StartError> {
         let (stop, stop_sending) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, sending) = (TaskTracker::new(), TaskTracker::new());
@@ -133,16 +143,16 @@ impl Work {
             app_secret: config.whatsapp.app_secret.clone(),
             secrets: secrets.clone(),
         };
-        let allow = EgressAllow::new(config.egress.allow.clone());
+        let allow = EgressAllow::new(&config.egress);
         let elsewhere = egress::client_for_files(&Arc::new(allow.clone()))?;
-        let client = whatsapp::client::Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version)?
-            .with_elsewhere(elsewhere);
+        let client = client.with_elsewhere(elsewhere);
         let effects = Effects::new(Egress::new(allow)?, plugins.clone());
         let templates = Templates::new(db, clock, &client, &defaults, &tasks, &stop);
-        let media = Media::open(db, clock, &client, &defaults, &config.media)
+        let works = config.role.works();
+        let membership = Membership::join(db.clone(), clock.clone(), config.role).await?;
+        let signals = Signals::new(db, &membership);
+        let media = Media::open(db, clock, &client, &defaults, &config.media, (!works).then(|| signals.clone()))
             .map_err(|error| StartError::MediaStore(error.to_string()))?;
-        essential::spawn(&tasks, "media", media.clone().run(stop.clone()));
-        let membership = Membership::join(db.clone(), clock.clone()).await?;
         let cache = Arc::new(Cache::new(defaults.clone(), plugins.clone()));
         let changes = Changes::new(db.is_shared());
         let settings = OutboxSettings {
@@ -155,6 +165,7 @@ impl Work {
             db.clone(),
             clock.clone(),
             membership.clone(),
+            signals.clone(),
             cache.clone(),
             templates.clone(),
             client.clone(),
@@ -166,7 +177,8 @@ impl Work {
             db.clone(),
             clock.clone(),
             membership.clone(),
-            cache,
+            signals.clone(),
+            cache.clone(),
             outbox.clone(),
             effects,
             courtesies,
@@ -175,20 +187,48 @@ impl Work {
             stop.clone(),
         );
         outbox.tell(&runner);
-        outbox.probe_all().await?;
+        outbox.share_with(membership.workers());
         let ingest = Ingest::start(db, clock, &membership, &runner, &media, &TaskTracker::new());
-        outbox.start(&sending);
-        runner.start(&tasks);
         let schedules = Schedules::new(db, clock, &membership, &runner);
-        essential::spawn(&tasks, "schedules", schedules.clone().run(stop.clone()));
         let pollers = Pollers::new(db, clock, &membership, &runner, plugins, config.triggers.poll_seconds_min);
-        essential::spawn(&tasks, "pollers", pollers.clone().run(stop.clone()));
+        if works {
+            outbox.probe_all().await?;
+            outbox.start(&sending);
+            runner.start(&tasks);
+            essential::spawn(&tasks, "schedules", schedules.clone().run(stop.clone()));
+            essential::spawn(&tasks, "pollers", pollers.clone().run(stop.clone()));
+            essential::spawn(&tasks, "media", media.clone().run(stop.clone()));
+        }
         let graves = Arc::new(Graves::default());
         essential::spawn(&tasks, "graves", graves.clone().run(db.clone(), stop.clone()));
+        essential::spawn(&tasks, "retention", Retention::new(db, clock, &config.retention).run(stop.clone()));
+        let outdated = CancellationToken::new();
+        essential::spawn(&tasks, "outdated", outdated::watch(db.clone(), stop.clone(), outdated.clone()));
         essential::spawn(&tasks, "plugins", plugins.clone().keep(stop.clone()));
-        let (freed, dead) = (runner.clone(), outbox.clone());
-        let lease = membership.clone().keep(stop.clone(), move || freed.look(), move || dead.forget_all());
-        essential::spawn(&tasks, "lease", lease);
+        let ears = Ears {
+            membership: membership.clone(),
+            runner: runner.clone(),
+            outbox: outbox.clone(),
+            cache,
+            schedules: schedules.clone(),
+            pollers: pollers.clone(),
+            media: media.clone(),
+        };
+        let listening = signals.clone().listen(stop.clone(), move |heard| ears.hear(heard));
+        essential::spawn(&tasks, "listening", listening);
+        // Until the last message is settled, its contact is this host's.
+        essential::spawn(&sending, "signals", signals.clone().run(stop_sending.clone()));
+        let (teller, sender, keeper) = (signals.clone(), outbox.clone(), runner.clone());
+        let lease = membership.clone().keep(stop_sending.clone(), move |news| match news {
+            News::Freed => keeper.look_together(),
+            News::Reborn => {
+                sender.forget_all();
+                teller.send(Signal::Hosts);
+            }
+            News::Workers(hosts) => sender.share_with(hosts),
+        });
+        essential::spawn(&sending, "lease", lease);
+        signals.send(Signal::Hosts);
         tasks.close();
         sending.close();
         let account = config.whatsapp.business_account_id.clone();
@@ -197,6 +237,7 @@ impl Work {
             db: db.clone(),
             clock: clock.clone(),
             membership,
+            signals,
             runner,
             schedules,
             pollers,
@@ -208,6 +249,7 @@ impl Work {
             routes,
             defaults,
             changes,
+            outdated,
             stop,
             tasks,
             stop_sending,
@@ -250,6 +292,7 @@ impl Work {
     pub fn reschedule(&self) {
         self.schedules.nudge();
         self.pollers.nudge();
+        self.signals.send(Signal::Schedules);
     }
 
     /// Contacts in work and messages not yet settled on this host, for tests and metrics: both 0 when it is idle.
@@ -382,7 +425,7 @@ impl Work {
 
     /// What may have kept a bot from sending was changed, and what waited for it was released: it is tried at once.
     pub(crate) fn mended(&self, bot: BotId) {
-        self.outbox.mended(bot);
+        self.runner.mended(bot);
     }
 
     /// Meta's id of the number that a bot sends from, if it can send.
@@ -464,8 +507,7 @@ impl Work {
 
     /// Notes an arrival: from here on the transaction holds the mailbox's lock. Returns the mailbox's owner.
     async fn note(&self, tx: &mut Tx, arrival: Arrival) -> storage::Result<Option<HostId>> {
-        let claimant = self.runner.has_room().then(|| self.membership.host());
-        let owners = tx.note_arrivals(&[arrival], claimant, self.clock.now()).await?;
+        let owners = tx.note_arrivals(&[arrival], self.runner.claimant(), self.clock.now()).await?;
         Ok(owners.first().and_then(|(_, owner)| *owner))
     }
 
@@ -474,11 +516,7 @@ impl Work {
         let (runner, host) = (self.runner.clone(), self.membership.host());
         let done = tokio::spawn(async move {
             tx.commit().await?;
-            match owner {
-                Some(owner) if owner == host => runner.wake([contact]),
-                Some(_) => {}
-                None => runner.look(),
-            }
+            runner.see_to(host, [(contact, owner)]);
             Ok(())
         });
         done.await.unwrap_or(Err(storage::Error::Stopping))
@@ -490,6 +528,11 @@ impl Work {
     /// When the database refuses.
     pub async fn contact(&self, tx: &mut Tx, bot: BotId, address: &Address) -> storage::Result<Contact> {
         tx.ensure_contact(bot, address, "api", self.clock.now()).await
+    }
+
+    /// Comes when a newer program has taken the database over.
+    pub(crate) async fn is_outdated(&self) {
+        self.outdated.cancelled().await;
     }
 
     /// Stops: takes on nothing more, finishes what is under way. Takes less than ten seconds. Call
@@ -511,6 +554,12 @@ impl Work {
     pub async fn leave(&self) {
         if let Err(error) = self.membership.leave().await {
             tracing::warn!(%error, "could not sign off");
+            return;
         }
+        // Others go on at once with what is left.
+        self.signals.send(Signal::Hosts);
+        self.signals.send(Signal::Free(None));
+        // What cannot be told is found out.
+        let _ = self.signals.flush().await;
     }
 }

@@ -1,26 +1,37 @@
 //! Connections and transactions.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{io, path::PathBuf, pin::Pin, time::Duration};
 
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    Connection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    pool::PoolConnectionMetadata,
+    postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
-use crate::{Error, Result};
+#[cfg(not(feature = "testing"))]
+use sqlx::Transaction;
+
+#[cfg(feature = "testing")]
+use crate::testing::gates::{Open, open};
+use crate::{Error, Result, opening};
 
 /// Runs one body against whichever database a transaction is on. Each arm is type-checked on its own.
 macro_rules! on {
     ($tx:expr, $c:ident => $body:expr) => {
         match $tx {
             $crate::Tx::Sqlite(t) => {
+                #[cfg(feature = "testing")]
+                let _going = t.statement(module_path!(), line!()).await?;
                 let $c = &mut **t;
                 $body
             }
             $crate::Tx::Postgres(t) => {
+                #[cfg(feature = "testing")]
+                let _going = t.statement(module_path!(), line!()).await?;
                 let $c = &mut **t;
-                $body
+                $crate::db::in_time(async { $body }).await
             }
         }
     };
@@ -31,8 +42,15 @@ pub(crate) use on;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read beside SQLite's one writer.
 const SQLITE_READERS: u32 = 4;
-/// Connections to PostgreSQL per host.
+/// Connections to PostgreSQL per host, beside the one that listens.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// What every connection to PostgreSQL is told: the longest time of a statement; and how long a transaction may do
+/// nothing, after which the database ends it, so that what a host that hangs has locked is free again. Both are longer
+/// than anything takes that is in order.
+const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s'";
+/// How long an answer of PostgreSQL is waited for. A little longer than it lets a statement take: one that has not
+/// answered by then does not answer at all.
+const POSTGRES_ANSWERS_WITHIN: Duration = Duration::from_secs(35);
 /// Statements that a connection keeps prepared; those that take rows come in a dozen sizes each (`rows.rs`).
 const STATEMENTS_KEPT: usize = 512;
 /// Pages of SQLite's log that are folded into the file at a time. Those that are written with every commit are folded in once.
@@ -56,13 +74,44 @@ pub enum Db {
     Postgres(PgPool),
 }
 
+/// Whether a connection can begin a transaction. SQLite ends one by itself when the disk is full or broken; sqlx then
+/// cannot roll back what is gone, goes on to think that it is there, and would refuse to begin another one for ever.
+fn is_between_transactions(
+    connection: &mut SqliteConnection,
+    _: PoolConnectionMetadata,
+) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send + '_>> {
+    let is_free = !connection.is_in_transaction();
+    Box::pin(async move { Ok(is_free) })
+}
+
+/// Waits for an answer of PostgreSQL, but not for ever: a server whose machine is gone says nothing, not even that.
+pub(crate) async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(POSTGRES_ANSWERS_WITHIN, answer).await.unwrap_or_else(|_| Err(silence()))
+}
+
+fn silence() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
+/// A transaction on one kind of database. Simulations have another one, which asks them before each call.
+#[cfg(not(feature = "testing"))]
+type Open<DB> = Transaction<'static, DB>;
+
+#[cfg(not(feature = "testing"))]
+async fn open<DB: sqlx::Database>(
+    _writes: bool,
+    begin: impl Future<Output = sqlx::Result<Transaction<'static, DB>>>,
+) -> Result<Open<DB>> {
+    Ok(begin.await?)
+}
+
 /// A transaction. Dropped without [`commit`](Tx::commit), it is rolled back.
 #[derive(Debug)]
 pub enum Tx {
     /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Open<Sqlite>),
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Open<Postgres>),
 }
 
 impl Db {
@@ -75,11 +124,14 @@ impl Db {
         if let Some(path) = url.strip_prefix("sqlite:") {
             Self::open_sqlite(path).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(|e| Error::Url(e.to_string()))?;
+            let options = opening::reach(url).await?;
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
-                .connect_with(options.application_name("chatboost").statement_cache_capacity(STATEMENTS_KEPT))
+                .after_connect(|connection, _| {
+                    Box::pin(async move { sqlx::raw_sql(POSTGRES_SESSION).execute(connection).await.map(|_| ()) })
+                })
+                .connect_with(options.statement_cache_capacity(STATEMENTS_KEPT))
                 .await?;
             Ok(Self::Postgres(pool))
         } else {
@@ -93,6 +145,7 @@ impl Db {
         if path.is_empty() {
             return Err(Error::Url("names no file".into()));
         }
+        let refused = |error: sqlx::Error| opening::file_error(&error, path);
         let options = SqliteConnectOptions::new()
             .filename(PathBuf::from(path))
             .create_if_missing(true)
@@ -112,16 +165,22 @@ impl Db {
             .max_lifetime(None)
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .before_acquire(is_between_transactions)
             .connect_with(options.clone())
-            .await?;
+            .await
+            .map_err(refused)?;
+        // A file that cannot be written shows only when somebody wants to write.
+        writer.begin_with("BEGIN IMMEDIATE").await.map_err(refused)?.rollback().await.map_err(refused)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .before_acquire(is_between_transactions)
             .connect_with(options.read_only(true))
-            .await?;
+            .await
+            .map_err(refused)?;
         Ok(Self::Sqlite { writer, readers })
     }
 
@@ -131,8 +190,8 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => Tx::Sqlite(open(true, writer.begin_with("BEGIN IMMEDIATE")).await?),
+            Self::Postgres(pool) => Tx::Postgres(open(true, pool.begin()).await?),
         })
     }
 
@@ -142,8 +201,8 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(open(false, readers.begin()).await?),
+            Self::Postgres(pool) => Tx::Postgres(open(false, pool.begin()).await?),
         })
     }
 
@@ -183,7 +242,7 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(t) => t.commit().await?,
-            Self::Postgres(t) => t.commit().await?,
+            Self::Postgres(t) => timeout(POSTGRES_ANSWERS_WITHIN, t.commit()).await.map_err(|_| silence())??,
         }
         Ok(())
     }
@@ -198,5 +257,28 @@ impl Tx {
             Self::Postgres(t) => t.rollback().await?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_costs_a_transaction_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&format!("sqlite:{}", folder.path().join("full.db").display())).await.unwrap();
+        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        sqlx::query("CREATE TABLE t (x TEXT NOT NULL)").execute(writer).await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 10").execute(writer).await.unwrap();
+        let insert = async || {
+            let mut tx = db.begin().await?;
+            on!(&mut tx, c => sqlx::query("INSERT INTO t VALUES (hex(zeroblob(100000)))").execute(c).await.map(|_| ()))?;
+            tx.commit().await
+        };
+        let refused = insert().await.unwrap_err();
+        assert!(matches!(refused, Error::Unavailable(_)), "{refused}");
+        // The limit was the connection's, which is not used again.
+        insert().await.unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! The few places where the two databases want different words.
 
+use domain::Time;
+
 use crate::{Result, Tx};
 
 impl Tx {
@@ -63,6 +65,42 @@ impl Tx {
             sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut **t).await?;
         }
         Ok(())
+    }
+
+    /// The time by which hosts compare leases and share rates: the database's where several hosts have it, whose own
+    /// clocks may differ; else `clock`, which is the host's own.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lease_clock(&mut self, clock: Time) -> Result<Time> {
+        Ok(match self {
+            Self::Sqlite(_) => clock,
+            // Hosts of a simulation have one clock, which is moved; the server's is not.
+            #[cfg(feature = "testing")]
+            Self::Postgres(t) if t.is_simulated() => clock,
+            Self::Postgres(t) => sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut **t).await?,
+        })
+    }
+
+    /// Lets the commit of this transaction not wait for the disk: what it wrote may be lost if the database crashes a
+    /// moment later. On SQLite it waits all the same.
+    pub(crate) async fn commit_lazily(&mut self) -> Result<()> {
+        if let Self::Postgres(t) = self {
+            sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut **t).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether this transaction is the only one that removes what is old. On SQLite it is anyway.
+    pub(crate) async fn try_lock_purging(&mut self) -> Result<bool> {
+        Ok(match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(t) => {
+                sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended('chatboost retention', 0))")
+                    .fetch_one(&mut **t)
+                    .await?
+            }
+        })
     }
 
     /// Lets one registration happen at a time, so that only one can find no user before it. SQLite does so anyway.

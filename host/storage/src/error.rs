@@ -9,6 +9,9 @@ pub enum Error {
     /// The database URL is of no kind we know.
     #[error("database URL {0}")]
     Url(String),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] crate::OpenError),
     /// A unique constraint stands against it; tells which.
     #[error("conflicts with what is stored ({0})")]
     Conflict(String),
@@ -57,12 +60,13 @@ impl From<sqlx::Error> for Error {
                 }
                 ErrorKind::ForeignKeyViolation => Self::Dangling(e.message().to_owned()),
                 _ => match code.as_str() {
+                    "42501" => crate::OpenError::Denied(e.message().to_owned()).into(),
                     // PostgreSQL: serialization failure, deadlock. SQLite: a snapshot that another process overtook.
                     "40001" | "40P01" | "517" => Self::Retry(error),
                     // PostgreSQL classes 08 connection, 53 resources, 57 operator intervention, 58 system; 25006 a
-                    // primary that became a replica. SQLite: busy, locked, I/O error, full disk, cannot open,
+                    // primary that became a replica; 25P03 a transaction that did nothing for too long. SQLite: busy, locked, I/O error, full disk, cannot open,
                     // read-only.
-                    code if ["08", "53", "57", "58", "25006"]
+                    code if ["08", "53", "57", "58", "25006", "25P03"]
                         .iter()
                         .any(|class| code.len() == 5 && code.starts_with(class)) =>
                     {

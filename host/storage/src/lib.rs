@@ -45,14 +45,20 @@ mod message_changes;
 mod message_templates;
 mod messages;
 mod migrate;
+mod moving;
 mod nodes;
+mod opening;
 mod page;
 mod plugins;
 mod pollers;
+mod rates;
+mod retention;
 mod rows;
 mod schedules;
+mod schema;
 mod sending;
 mod sightings;
+mod signals;
 mod statuses;
 mod tally;
 mod templates;
@@ -87,8 +93,10 @@ pub use message_templates::{
     MessageTemplate, MessageTemplateFilter, NewMessageTemplate, TemplateChange, TemplateKey, TemplateSync,
 };
 pub use messages::{MessageFilter, MessageRow, NewInbound, NewOutbound, SendResult, Unsent};
-pub use migrate::{Column, SchemaError};
+pub use migrate::{Column, SchemaError, newest_schema};
+pub use moving::{Move, MoveError, Moved, Progress};
 pub use nodes::{Node, NodeFields, definition};
+pub use opening::OpenError;
 pub use page::Page;
 pub use plugins::{
     HeldUsage, HeldValue, Holder, KeptOutcome, LogSource, NewPluginLog, NewPluginVersion, Plugin, PluginLog,
@@ -96,9 +104,11 @@ pub use plugins::{
     ValueExpiry, ValueLimits, ValueWrite, VersionHead, VisibleVersion,
 };
 pub use pollers::{DuePoller, Looked};
+pub use retention::{Aging, Stride};
 pub use schedules::DueSchedule;
 pub use sending::Failed;
 pub use sightings::{Seen, Sighting, Sightings};
+pub use signals::Listener;
 pub use statuses::{Folded, Participation, StatusReport};
 pub use tally::{Decision, Tally, day_of};
 pub use templates::{NewTemplate, Template};

@@ -505,7 +505,7 @@ impl Tx {
         skip: i64,
     ) -> Result<Page<MessageRow>> {
         let total: i64 = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM messages m JOIN contacts c ON c.id = m.contact_id WHERE m.bot_id = ");
+            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM messages m WHERE m.bot_id = ");
             query.push_bind(bot.0);
             if let Some(contact) = &filter.contact {
                 query.push(" AND m.contact_id IN (SELECT contact_id FROM (").push(ADDRESSES).push(") AS a WHERE a.bot_id = ");

@@ -2,7 +2,13 @@
 
 use sqlx::migrate::{MigrateError, Migrator};
 
-use crate::{Db, Error, Result};
+use crate::{
+    Db, Error, Result,
+    schema::{Standing, newest},
+};
+
+/// What a connection to PostgreSQL is told that migrates.
+const POSTGRES_PATIENCE: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -10,9 +16,15 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 /// Why the schema does not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// A newer program was here.
+    /// A newer program was here, and this one cannot work with what it made.
     #[error("the database has migration {0}, which this version of chatboost does not know: run the newer version")]
     Newer(i64),
+    /// Another program's tables are there.
+    #[error("the database is another program's: {0}; give chatboost a database or a schema of its own")]
+    Foreign(String),
+    /// `migrate-data` has not filled it yet.
+    #[error("the database is half moved from {0}: run `chatboost migrate-data` again, to its end")]
+    Moving(String),
     /// A migration that was applied is not the one this program carries.
     #[error("migration {0} differs from the one that was applied to this database")]
     Changed(i64),
@@ -32,26 +44,54 @@ pub struct Column {
     pub nullable: bool,
 }
 
+/// The number of the newest migration that this program knows.
+pub fn newest_schema() -> i64 {
+    newest(&SQLITE)
+}
+
 impl Db {
     /// Applies the migrations that are missing. On PostgreSQL an advisory lock keeps several hosts from doing it at
-    /// once.
+    /// once. A database that a newer program has brought further is taken as it is, if that program allows it.
     ///
     /// # Errors
-    /// [`SchemaError`] when the database is newer than the program, or a migration fails.
+    /// [`SchemaError`] when this program must not work on the database, or a migration fails.
     pub async fn migrate(&self) -> Result<()> {
-        let done = match self {
-            Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
-            Self::Postgres(pool) => POSTGRES.run(pool).await,
-        };
-        done.map_err(|error| match error {
-            MigrateError::VersionMissing(version) => SchemaError::Newer(version).into(),
-            MigrateError::VersionMismatch(version) => SchemaError::Changed(version).into(),
-            MigrateError::Execute(error) => match Error::from(error) {
-                Error::Unavailable(error) => Error::Unavailable(error),
-                error => SchemaError::Failed(error.to_string()).into(),
-            },
-            error => SchemaError::Failed(error.to_string()).into(),
-        })
+        if let Standing::Ahead(version) = self.bring_up().await? {
+            tracing::warn!(version, "a newer chatboost has extended the database; this one still fits");
+        }
+        let mut tx = self.read().await?;
+        match tx.moving_from().await? {
+            Some(from) => Err(SchemaError::Moving(from).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Applies the migrations that are missing, whether or not the database is complete otherwise.
+    pub(crate) async fn bring_up(&self) -> Result<Standing> {
+        let standing = self.standing(self.migrator()).await?;
+        if standing == Standing::Ours {
+            let done = match self {
+                Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
+                Self::Postgres(pool) => {
+                    // A large table may take long, and so may another host that is at it. Nobody else is to get a
+                    // connection that may.
+                    let mut patient = pool.acquire().await?;
+                    patient.close_on_drop();
+                    sqlx::raw_sql(POSTGRES_PATIENCE).execute(&mut *patient).await?;
+                    POSTGRES.run_direct(None, &mut *patient, false).await
+                }
+            };
+            done.map_err(refused)?;
+        }
+        Ok(standing)
+    }
+
+    /// The migrations for this kind of database.
+    pub(crate) fn migrator(&self) -> &'static Migrator {
+        match self {
+            Self::Sqlite { .. } => &SQLITE,
+            Self::Postgres(_) => &POSTGRES,
+        }
     }
 
     /// All columns of all tables, sorted, for comparing the two databases.
@@ -81,5 +121,18 @@ impl Db {
             rows.into_iter().map(|(table, column, n)| Column { table, column, nullable: n == 1 }).collect();
         columns.sort();
         Ok(columns)
+    }
+}
+
+/// Why the migrations were not applied.
+fn refused(error: MigrateError) -> Error {
+    match error {
+        MigrateError::VersionMissing(version) => SchemaError::Newer(version).into(),
+        MigrateError::VersionMismatch(version) => SchemaError::Changed(version).into(),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match Error::from(error) {
+            error @ (Error::Unavailable(_) | Error::Open(_)) => error,
+            error => SchemaError::Failed(error.to_string()).into(),
+        },
+        error => SchemaError::Failed(error.to_string()).into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Randomness fit for cryptography. Capability `random`. Without the grant calls trap.
+//! Randomness fit for cryptography. Capability `random`. Without the grant calls end with the failure `denied`.
 
 /// The most bytes of one call.
 pub const BYTES_MAX: u32 = 4096;

@@ -64,16 +64,26 @@ pub(crate) fn log_write(level: Level, message: &str, fields: Option<&str>) {
     });
 }
 
+/// What ends a call that uses what it may not use: a sentence that names the missing line.
+pub(crate) struct Denied(pub(crate) String);
+
+fn allowed(capability: &str, is_wanted: bool) {
+    if !is_wanted {
+        let missing = format!("the plugin's manifest lacks `capabilities.{capability}`: true");
+        std::panic::panic_any(Denied(format!("`{capability}` may not be used: {missing}")));
+    }
+}
+
 pub(crate) fn clock_now_ms() -> u64 {
     with("clock", |running| {
-        assert!(running.wanted.clock, "denied: the manifest lacks capabilities.clock = true");
+        allowed("clock", running.wanted.clock);
         running.world.now_ms
     })
 }
 
 pub(crate) fn random_bytes(length: u32) -> Vec<u8> {
     with("random", |running| {
-        assert!(running.wanted.random, "denied: the manifest lacks capabilities.random = true");
+        allowed("random", running.wanted.random);
         (0..length).map(|_| rights::pseudo_random(running.world.seed, &mut running.drawn)).collect()
     })
 }

@@ -50,6 +50,13 @@ impl Engine for Native {
             Ok((Err(fault), Running { logs, .. })) => {
                 Returned { result: CallResult::Fault { fault }, kv: before, logs, usage: None }
             }
+            Err(denied) if denied.is::<host::Denied>() => {
+                let logs = host::abandoned().map(|running| running.logs).unwrap_or_default();
+                let why = denied.downcast_ref::<host::Denied>().map_or("", |denied| denied.0.as_str());
+                let message = format!("the plugin was stopped: {why}");
+                let result = CallResult::Failure { failure: "denied".to_owned(), message, detail: None };
+                Returned { result, kv: before, logs, usage: None }
+            }
             Err(panic) => {
                 let detail = panic.downcast_ref::<String>().cloned();
                 let detail = detail.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));

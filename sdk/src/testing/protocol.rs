@@ -243,7 +243,7 @@ pub enum CallResult {
     },
     /// The host found that something went wrong: a panic, a time-out, too much memory.
     Failure {
-        /// `trapped`, `timed_out`, `out_of_memory`, `invalid_output`, …
+        /// `trapped`, `timed_out`, `out_of_memory`, `denied`, `invalid_output`, …
         failure: String,
         /// Sentence for people.
         message: String,

@@ -17,7 +17,7 @@ fn wit() -> PathBuf {
 }
 
 /// A schema of the contract.
-fn schema(name: &str) -> Value {
+pub(crate) fn schema(name: &str) -> Value {
     let path = wit().join(format!("chatboost-plugin@{VERSION}/{name}.schema.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

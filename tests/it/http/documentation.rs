@@ -8,6 +8,7 @@ use tests::{Method, TestApp, TestDatabase};
 /// Every operation there is. Whoever adds an endpoint adds it here, so that none vanishes unnoticed.
 const OPERATIONS: &[&str] = &[
     "GET /health",
+    "GET /health/live",
     "GET /health/ready",
     "GET /metrics",
     "POST /auth/register",
@@ -109,6 +110,7 @@ const OPERATIONS: &[&str] = &[
 /// What needs no credentials of ours.
 const OPEN: &[&str] = &[
     "GET /health",
+    "GET /health/live",
     "GET /health/ready",
     "POST /auth/register",
     "POST /auth/token",

@@ -1,5 +1,9 @@
 //! Plugins at work in flows and triggers, with real components from `plugins/build`.
 
+mod context;
+mod troubles;
+mod waits;
+
 use serde_json::{Value, json};
 use server::config::EgressRule;
 use tests::{Method, OnDatabase, TestDatabase, each_database, guest};

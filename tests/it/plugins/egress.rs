@@ -1,11 +1,17 @@
 //! What plugins cannot reach, through the whole path: granted, and refused all the same.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
+use server::{config::EgressRule, egress::Names};
 use tests::{TestDatabase, guest};
 
-use super::{Workshop, ok, open, serve, settings, upload};
+use super::{Workshop, ok, open, serve, serve_at, settings, upload};
 
 /// Lets the poller of the example fetch an address, with this host granted.
 async fn fetch(shop: &Workshop, host: &str, url: &str) -> Value {
@@ -168,4 +174,138 @@ async fn a_secret_goes_where_it_is_bound_to_and_shows_nowhere() {
     for path in ["/plugins/llm-reply/logs", "/plugins/llm-reply", "/plugins/llm-reply/metrics"] {
         assert!(!shop.api.send(tests::Method::GET, path, None).await.text.contains("hunter2"), "{path}");
     }
+}
+
+/// A name server that says something else each time.
+#[derive(Debug, Default)]
+struct Fickle {
+    answers: Mutex<VecDeque<Vec<IpAddr>>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Fickle {
+    /// What it says to the next questions, and nothing more.
+    fn says(&self, answers: &[&[&str]]) {
+        let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
+        *self.answers.lock().unwrap() = answers.iter().map(parse).collect();
+        self.asked.lock().unwrap().clear();
+    }
+
+    /// How often it was asked since.
+    fn times(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+#[async_trait::async_trait]
+impl Names for Fickle {
+    async fn addresses(&self, name: &str) -> std::io::Result<Vec<IpAddr>> {
+        self.asked.lock().unwrap().push(name.to_owned());
+        self.answers.lock().unwrap().pop_front().ok_or_else(|| std::io::Error::other("asked too often"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_changes_its_answer_leads_to_no_internal_address() {
+    // 127.0.0.2 stands for the internet: all else of this machine is internal.
+    const OUTSIDE: &str = "127.0.0.2";
+    let names = Arc::new(Fickle::default());
+    let shop = Workshop::with(TestDatabase::sqlite(), |config| {
+        settings(config);
+        config.egress.allow = vec![EgressRule::Net("127.0.0.2/32".parse().unwrap())];
+        config.egress.names = names.clone();
+    })
+    .await;
+    upload(&shop.api, guest("trigger")).await;
+    let (port, inside) = serve(Arc::new(|_| ok("[]"))).await;
+    let (_, outside) = serve_at(
+        &format!("{OUTSIDE}:{port}"),
+        Arc::new(move |asked: &str| match asked.split(' ').nth(1) {
+            Some("/moved") => redirect(&format!("http://rebind.example.com:{port}/")),
+            _ => ok("[]"),
+        }),
+    )
+    .await;
+    let host = format!("rebind.example.com:{port}");
+    let reached = || (inside.lock().unwrap().len(), outside.lock().unwrap().len());
+
+    // What was checked is what is connected to: the name is asked for once, so that nothing can change in between.
+    names.says(&[&[OUTSIDE], &["127.0.0.1"]]);
+    let answer = fetch(&shop, &host, &format!("http://{host}/")).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    assert_eq!((reached(), names.times()), ((0, 1), 1));
+    // The next request asks again, and is refused.
+    let answer = fetch(&shop, &host, &format!("http://{host}/")).await;
+    assert!(sentence(&answer).contains("rebind.example.com is not a public address"), "{answer}");
+    assert_eq!((reached(), names.times()), ((0, 1), 2));
+    // So it is between the hops of a redirect.
+    names.says(&[&[OUTSIDE], &["127.0.0.1"]]);
+    let answer = fetch(&shop, &host, &format!("http://{host}/moved")).await;
+    assert!(sentence(&answer).contains("not a public address"), "{answer}");
+    assert_eq!((reached(), names.times()), ((0, 2), 2));
+    // Among several addresses those inside are passed over.
+    names.says(&[&["127.0.0.1", "169.254.169.254", "::1", OUTSIDE]]);
+    let answer = fetch(&shop, &host, &format!("http://{host}/")).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    assert_eq!(reached(), (0, 3));
+    for address in
+        ["169.254.169.254", "10.0.0.1", "0.0.0.0", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00:ec2::254"]
+    {
+        names.says(&[&[address]]);
+        let answer = fetch(&shop, &host, &format!("http://{host}/")).await;
+        assert!(sentence(&answer).contains("not a public address"), "{address}: {answer}");
+    }
+    assert_eq!(reached(), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_that_say_where_a_message_goes_or_ends_are_not_the_plugins() {
+    let shop = Workshop::with(TestDatabase::sqlite(), open).await;
+    upload(&shop.api, guest("http-lookup")).await;
+    let (port, asked) = serve(Arc::new(|_| ok("{}"))).await;
+    let host = format!("127.0.0.1:{port}");
+    shop.grant("http-lookup", json!({ "http": [{ "host": host }] })).await;
+    let look_up = async |headers: Value| {
+        let config = json!({ "url": format!("http://{host}/"), "headers": headers });
+        let trial = json!({ "node": "lookup", "config": config, "bot_id": shop.bot, "allow_http": true });
+        shop.api.post("/plugins/http-lookup/versions/0.1.0/try", trial).await
+    };
+    for name in [
+        "Host",
+        "host",
+        "HOST",
+        "hOsT",
+        "Transfer-Encoding",
+        "content-length",
+        "Connection",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "X-Forwarded-Host",
+        "Forwarded",
+    ] {
+        let answer = look_up(json!({ name: "internal.example.com" })).await;
+        let said = format!("the header {} is set by the server alone", name.to_lowercase());
+        assert!(sentence(&answer).contains(&said), "{name}: {answer}");
+        assert!(answer["denials"][0].as_str().unwrap().contains(&said), "{name}: {answer}");
+    }
+    for name in [":authority", "Host ", " Host", "Host:", "X\r\nHost", ""] {
+        let answer = look_up(json!({ name: "internal.example.com" })).await;
+        assert!(sentence(&answer).contains("is no name of a header"), "{name:?}: {answer}");
+    }
+    for value in ["a\r\nHost: internal.example.com", "a\nHost: internal.example.com", "a\u{7f}"] {
+        let answer = look_up(json!({ "x-harmless": value })).await;
+        assert!(sentence(&answer).contains("the value of the header x-harmless cannot be sent"), "{value:?}: {answer}");
+    }
+    assert!(asked.lock().unwrap().is_empty(), "nothing of it has gone out");
+    let answer = look_up(json!({ "X-Harmless": "1" })).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    let sent = asked.lock().unwrap()[0].to_lowercase();
+    let hosts: Vec<_> = sent.lines().filter(|line| line.starts_with("host:")).collect();
+    assert_eq!(hosts, [format!("host: {host}")]);
+    assert!(sent.contains("x-harmless: 1") && !sent.contains("internal.example.com"), "{sent}");
 }

@@ -68,7 +68,7 @@ async fn an_upload_and_a_grant_are_seen_by_every_host() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!(counted.actions.variables["state.visits"], 1);
-    assert_eq!(step(run(&one, format!("1-{n}")).await), counted, "one host's outcome is the other's");
+    assert_eq!(step(run(&one, format!("1-{n}")).await), *counted, "one host's outcome is the other's");
     one.shut_down().await;
     two.shut_down().await;
 }

@@ -1,6 +1,7 @@
 //! Plugins from upload to deletion, with real components, through the real server.
 
 mod calls;
+mod cli;
 mod egress;
 mod grants;
 mod hosts;
@@ -109,7 +110,7 @@ async fn upload(api: &Api, component: Vec<u8>) -> PluginPin {
 #[track_caller]
 fn step(outcome: PluginOutcome) -> NodeStep {
     match outcome {
-        PluginOutcome::Step(step) => step,
+        PluginOutcome::Step(step) => *step,
         other => panic!("no step: {other:?}"),
     }
 }
@@ -124,8 +125,13 @@ type Answerer = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
 
 /// An HTTP server of this machine. Answers its port, and what it was asked so far.
 async fn serve(answer: Answerer) -> (u16, Arc<std::sync::Mutex<Vec<String>>>) {
+    serve_at("127.0.0.1:0", answer).await
+}
+
+/// The same at an address and port of this machine.
+async fn serve_at(place: &str, answer: Answerer) -> (u16, Arc<std::sync::Mutex<Vec<String>>>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = tokio::net::TcpListener::bind(place).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
     let keep = asked.clone();

@@ -20,11 +20,14 @@ each_database! {
         let count = "/plugins/trigger/versions/0.1.0/try";
         let ungranted = shop.api.post(count, json!({ "node": "count", "bot_id": shop.bot, "contact_id": shop.contact })).await;
         assert!(ungranted["fault"].is_object(), "{ungranted}");
+        let denial = r#"values of contacts may not be kept: the grant for this bot lacks `kv`: {"contact":true}"#;
+        assert_eq!(ungranted["denials"], json!([denial]), "{ungranted}");
         assert!(ungranted["missing"].as_array().unwrap().iter().any(|line| line == "`kv`: {\"bot\":false,\"contact\":true}"), "{ungranted}");
         shop.grant("trigger", json!({ "kv": { "contact": true } })).await;
         for _ in 0..2 {
             let tried = shop.api.post(count, json!({ "node": "count", "bot_id": shop.bot, "contact_id": shop.contact })).await;
             assert_eq!(tried["result"]["step"]["actions"]["variables"]["state.visits"], 1, "{tried}");
+            assert_eq!(tried["denials"], json!([]));
         }
         let matched = shop.api.post(count, json!({
             "trigger": "command", "config": { "word": "order" }, "input": { "message": { "type": "text", "text": "/order 7" } } })).await;
@@ -53,6 +56,24 @@ each_database! {
         let polled = shop.api.post(path, trial).await;
         assert_eq!(polled["result"]["finding"]["cursor"], 3, "{polled}");
         assert_eq!(asked.lock().unwrap().len(), 1);
+    }
+
+    async fn what_a_call_is_denied_is_told_with_the_missing_line(shop: Workshop) {
+        upload(&shop.api, guest("errands")).await;
+        let path = "/plugins/errands/versions/0.1.0/try";
+        shop.grant("errands", json!({ "log": false, "clock": false, "random": false })).await;
+        for what in ["clock", "random"] {
+            let trial = |bot: serde_json::Value| json!({ "node": "whim", "config": { "what": what }, "bot_id": bot });
+            let tried = shop.api.post(path, trial(json!(shop.bot))).await;
+            let denial = format!("`{what}` may not be used: the grant for this bot lacks `{what}`: true");
+            assert_eq!((&tried["failure"]["kind"], &tried["denials"]), (&json!("denied"), &json!([denial])), "{tried}");
+            assert_eq!(tried["failure"]["message"], format!("the plugin was stopped: {denial}"));
+            assert_eq!(shop.api.post(path, trial(json!(null))).await["denials"], json!([]), "unless somebody objects");
+        }
+        // A line that is not logged ends nothing, and is told all the same.
+        let tried = shop.api.post(path, json!({ "node": "whim", "config": { "what": "panic" }, "bot_id": shop.bot })).await;
+        assert_eq!((&tried["failure"]["kind"], &tried["logs"]), (&json!("trapped"), &json!([])), "{tried}");
+        assert!(tried["denials"][0].as_str().unwrap().starts_with("`log` may not be used: "), "{tried}");
     }
 
     async fn what_cannot_be_tried_is_said(shop: Workshop) {

@@ -65,7 +65,7 @@ each_database! {
         let mut tx = db.begin().await.unwrap();
         let owner = user(&mut tx, "ada").await;
         let (mine, other) = (bot(&mut tx, &owner, "a").await, bot(&mut tx, &owner, "b").await);
-        let host = tx.register_host("h", now(), now() + TimeDelta::seconds(15)).await.unwrap();
+        let host = tx.register_host("h", domain::HostRole::All, now(), now() + TimeDelta::seconds(15)).await.unwrap();
         let (first, a) = held(&mut tx, host, mine, "1", 190).await;
         let (second, b) = held(&mut tx, host, mine, "2", 131_049).await;
         held(&mut tx, host, other, "3", 190).await;

@@ -10,7 +10,7 @@ each_database! {
     async fn a_request_is_claimed_once_and_tells_what_it_made(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let ada = user(&mut tx, "ada").await;
-        let host = tx.register_host("here", now(), now()).await.unwrap();
+        let host = tx.register_host("here", domain::HostRole::All, now(), now()).await.unwrap();
         let key = RequestKey { user: ada.id, path: "/flows/execute".into(), key: "k".into() };
         let since = now() - TimeDelta::days(1);
         assert!(tx.kept_request(&key).await.unwrap().is_none());
@@ -34,7 +34,7 @@ each_database! {
     async fn old_requests_are_forgotten_a_hundred_at_a_time(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let ada = user(&mut tx, "ada").await;
-        let host = tx.register_host("here", now(), now()).await.unwrap();
+        let host = tx.register_host("here", domain::HostRole::All, now(), now()).await.unwrap();
         let key = |key: String| RequestKey { user: ada.id, path: "/p".into(), key };
         let long_ago = now() - TimeDelta::days(2);
         for n in 0..250 {

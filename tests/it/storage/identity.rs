@@ -224,7 +224,7 @@ each_database! {
         let owner = user(&mut tx, "ada").await;
         let bot_id = bot(&mut tx, &owner, "b").await;
         let flow_id = flow(&mut tx, bot_id, "f").await;
-        let host = tx.register_host("h", now(), minute(9)).await.unwrap();
+        let host = tx.register_host("h", domain::HostRole::All, now(), minute(9)).await.unwrap();
         let fields = |phone: Option<&str>, bsuid: Option<&str>, tag: &str| ContactFields {
             phone: phone.map(str::to_owned),
             bsuid: bsuid.map(str::to_owned),
@@ -314,7 +314,7 @@ each_database! {
     async fn a_mailbox_that_went_up_in_another_one_is_nobodys_and_its_timers_stay(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let bot_id = a_bot(&mut tx).await;
-        let host = tx.register_host("h", now(), minute(9)).await.unwrap();
+        let host = tx.register_host("h", domain::HostRole::All, now(), minute(9)).await.unwrap();
         let stays = see(&mut tx, bot_id, Some(OLD), None, minute(0)).await;
         let goes = see(&mut tx, bot_id, None, Some("US.1"), minute(0)).await;
         tx.note_arrivals(&[arrival(goes, bot_id, 1, 0)], Some(host), now()).await.unwrap();
@@ -335,7 +335,7 @@ each_database! {
         let owner = user(&mut tx, "ada").await;
         let bot_id = bot(&mut tx, &owner, "b").await;
         let flow_id = flow(&mut tx, bot_id, "f").await;
-        let host = tx.register_host("h", now(), minute(9)).await.unwrap();
+        let host = tx.register_host("h", domain::HostRole::All, now(), minute(9)).await.unwrap();
         let stays = see(&mut tx, bot_id, Some(OLD), None, minute(0)).await;
         let goes = see(&mut tx, bot_id, None, Some("US.1"), minute(0)).await;
         tx.note_arrivals(&[arrival(goes, bot_id, 1, 0)], Some(host), now()).await.unwrap();

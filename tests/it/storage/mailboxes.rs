@@ -20,7 +20,7 @@ async fn contacts(tx: &mut Tx, n: usize) -> Vec<ContactId> {
 }
 
 async fn host(tx: &mut Tx, name: &str) -> HostId {
-    tx.register_host(name, now(), now() + TimeDelta::seconds(15)).await.unwrap()
+    tx.register_host(name, domain::HostRole::All, now(), now() + TimeDelta::seconds(15)).await.unwrap()
 }
 
 fn arrival(contact_id: ContactId) -> Arrival {
@@ -137,7 +137,7 @@ each_database! {
         // A transaction of the host that was still open when it signed off.
         tx.note_arrivals(&[arrival(c[0])], Some(a), now()).await.unwrap();
         let b = host(&mut tx, "b").await;
-        assert_eq!(tx.bury_hosts(now(), false).await.unwrap(), 1);
+        assert_eq!(tx.bury_hosts(now(), now(), false).await.unwrap(), 1);
         assert_eq!(tx.claim_mailboxes(b, now(), 10).await.unwrap(), c);
     }
 
@@ -148,7 +148,7 @@ each_database! {
         tx.note_arrivals(&[arrival(c[0]), arrival(c[1])], Some(a), now()).await.unwrap();
         assert!(tx.renew_lease(b, now() + TimeDelta::seconds(60)).await.unwrap());
         let late = now() + TimeDelta::seconds(30);
-        assert_eq!(tx.bury_hosts(late, false).await.unwrap(), 2);
+        assert_eq!(tx.bury_hosts(late, late, false).await.unwrap(), 2);
         assert!(!tx.renew_lease(a, late).await.unwrap(), "it is told so");
         assert!(tx.lock_mailboxes(a, &c).await.unwrap().is_empty());
         let mut claimed = tx.claim_mailboxes(b, late, 10).await.unwrap();

@@ -71,6 +71,14 @@ each_database! {
         assert_eq!(refused(&[write(of_contact, "a", Some(&long))], ROOM).await, ValueCommit::OverQuota(of_contact));
         let tight = ValueLimits { keys: 1, bytes: 1 };
         assert_eq!(refused(&[write(of_bot, "a", None)], tight).await, ValueCommit::Done, "less is always allowed");
+        let shorter = [write(of_bot, "a", Some("x")), write(of_bot, "b", Some("xxx"))];
+        assert_eq!(refused(&shorter, tight).await, ValueCommit::Done, "what takes no more room is, too");
+        let longer = [write(of_bot, "a", Some("xxx"))];
+        assert_eq!(refused(&longer, tight).await, ValueCommit::OverQuota(of_bot));
+        let swapped = [write(of_bot, "a", None), write(of_bot, "d", Some("xx"))];
+        assert_eq!(refused(&swapped, tight).await, ValueCommit::Done);
+        let more = [write(of_bot, "a", None), write(of_bot, "d", Some("x")), write(of_bot, "e", Some(""))];
+        assert_eq!(refused(&more, ROOM).await, ValueCommit::OverQuota(of_bot), "one key more");
         let gone = Holder { plugin: PluginId(999), ..of_bot };
         assert_eq!(refused(&[write(gone, "a", None)], ROOM).await, ValueCommit::Gone);
     }

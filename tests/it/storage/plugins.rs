@@ -60,6 +60,9 @@ each_database! {
         assert_eq!(tx.plugin_component("digest of one").await.unwrap().unwrap(), b"one");
         assert_eq!(tx.manifest_of("digest of two").await.unwrap().unwrap().version, "1.10.0");
         assert_eq!(tx.plugin_versions(first).await.unwrap().len(), 2);
+        let of_both = tx.versions_of_plugins(&[first, PluginId(999)]).await.unwrap();
+        assert_eq!(of_both.iter().map(|(plugin, heads)| (*plugin, heads.len())).collect::<Vec<_>>(), [(first, 2)]);
+        assert!(tx.versions_of_plugins(&[]).await.unwrap().is_empty());
         assert!(tx.switch_plugin_version(first, "1.0.0", false).await.unwrap());
         assert!(!tx.switch_plugin_version(first, "9.0.0", false).await.unwrap());
         assert!(!tx.plugin_version(first, "1.0.0").await.unwrap().unwrap().is_enabled);

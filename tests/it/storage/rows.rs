@@ -16,7 +16,7 @@ each_database! {
         let owner = user(&mut tx, "ada").await;
         let bot_id = bot(&mut tx, &owner, "b").await;
         let flow_id = flow(&mut tx, bot_id, "f").await;
-        let host = tx.register_host("a", now(), now()).await.unwrap();
+        let host = tx.register_host("a", domain::HostRole::All, now(), now()).await.unwrap();
         for number in NUMBERS {
             let sightings: Vec<Sighting> = (0..number)
                 .map(|n| Sighting {

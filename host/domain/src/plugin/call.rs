@@ -58,10 +58,9 @@ pub struct PluginEffect {
 /// What became of a [`PluginEffect`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly every one is a step, and few are there at a time")]
 pub enum PluginOutcome {
     /// It answered.
-    Step(NodeStep),
+    Step(Box<NodeStep>),
     /// It says that it cannot.
     Fault(PluginFault),
     /// The host could not run it or stopped it.
@@ -242,6 +241,8 @@ pub enum FailureKind {
     OutOfMemory,
     /// Trapped: a panic, or a fault of its code.
     Trapped,
+    /// Used something that it may not use, by a call that cannot answer so: the time, randomness.
+    Denied,
     /// Returned something that is not what it should be, or too much of it.
     InvalidOutput,
     /// There was no room to run it in time.

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use domain::EffectOutcome;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     config::Reader,
@@ -201,6 +201,33 @@ impl Node {
             | Self::SetVariable(_)
             | Self::End(_)
             | Self::Plugin(_) => None,
+        }
+    }
+
+    /// Where it goes when a message that it said fails for good; none when nowhere.
+    pub(crate) fn error_way(&self) -> Option<usize> {
+        match self {
+            Self::Plugin(node) => node.error(),
+            said => said.outgoing().and_then(Outgoing::error_path),
+        }
+    }
+
+    /// Goes where [`error_way`](Self::error_way) leads. `reason` is a sentence, `code` Meta's.
+    pub(crate) fn message_failed(
+        &self,
+        run: &mut Run<'_>,
+        reason: &str,
+        code: Value,
+        detail: Map<String, Value>,
+    ) -> Result<Next, Failure> {
+        match self {
+            Self::Plugin(node) => node.message_failed(run, reason, code, detail),
+            said => {
+                if let Some(outgoing) = said.outgoing() {
+                    outgoing.keep_error(run, reason, code)?;
+                }
+                Ok(run.leave("message_failed", "error_path", said.error_way(), detail))
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use domain::{Address, Fault, JsonMap, Time, WebhookRule, plugin::TriggerEvent};
 use serde_json::{Value, json};
 
 use crate::{
-    filling::{Filler, Fuel},
+    filling::{Context, Filler, Fuel},
     issues::Issues,
     limits::{HOOK_ID_CHARS, HOOK_ITEMS, Limits},
     state,
@@ -133,7 +133,7 @@ impl Webhook {
         let context = minijinja::Value::from(minijinja::value::Serde(json!({
             "body": item, "headers": call.headers, "query": call.query, "now": call.now.to_rfc3339(),
         })));
-        let mut filler = Filler { templates: &self.templates, context, limits, fuel };
+        let mut filler = Filler { templates: &self.templates, context: Context::Ready(context), limits, fuel };
         if let Some(condition) = &self.condition
             && !holds(&filler.json(condition)?)
         {

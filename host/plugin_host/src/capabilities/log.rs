@@ -11,8 +11,11 @@ use crate::{
 impl Host for State {
     fn write(&mut self, level: Level, message: String, fields: Option<String>) -> Result<()> {
         self.host_call("log")?;
-        // Nobody is told: a plugin that may not log works as well, and its panics are no longer for others than its owner.
-        if !self.is_describing && self.caller.rights.log().is_err() {
+        // The plugin is not told: one that may not log works as well, and its panics are no longer for others than its owner.
+        if !self.is_describing
+            && let Err(denial) = self.caller.rights.log()
+        {
+            self.denied(denial);
             return Ok(());
         }
         let level = match level {

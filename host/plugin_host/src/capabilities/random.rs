@@ -13,9 +13,9 @@ const BYTES_MAX: u32 = 4096;
 impl Host for State {
     fn bytes(&mut self, length: u32) -> Result<Vec<u8>> {
         self.host_call("random")?;
-        self.caller.rights.random().map_err(|denial| Stop::Denied(denial.into()))?;
+        self.caller.rights.random().map_err(|denial| Stop::Denied(self.denied(denial)))?;
         if length > BYTES_MAX {
-            return Err(Stop::Denied(format!("`random.bytes` gives at most {BYTES_MAX} bytes at once")).into());
+            return Err(Stop::TooMuchRandomness(BYTES_MAX).into());
         }
         let mut bytes = vec![0; length as usize];
         self.caller.services.random(&mut bytes);

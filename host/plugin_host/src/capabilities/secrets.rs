@@ -92,7 +92,7 @@ impl State {
         if let Some(index) = self.placeholders.known.iter().position(|known| known.name == name) {
             return Ok(index);
         }
-        let binding = self.caller.rights.secret(name).map_err(|denial| Error::Denied(denial.into()))?;
+        let binding = self.caller.rights.secret(name).map_err(|denial| Error::Denied(self.denied(denial)))?;
         let hosts = binding.hosts.iter().filter_map(|host| HostPattern::parse(host).ok()).collect();
         let found = self.meter.outside(self.caller.services.secret(name)).await;
         let value = found.map_err(|error| Error::Missing(format!("the secret {name} cannot be read: {error}")))?;

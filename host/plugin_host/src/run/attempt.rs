@@ -24,7 +24,7 @@ const FAST_SLICE_NS: u64 = 1_000_000;
 const FUEL: u64 = u64::MAX >> 1;
 
 /// What is called, with everything that goes in.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Request {
     Describe,
     Execute(node::Call),
@@ -53,7 +53,7 @@ pub(crate) struct NoExport(&'static str);
 pub(crate) async fn attempt(
     loaded: Arc<Loaded>,
     state: State,
-    request: Request,
+    request: Arc<Request>,
     begins_slow: bool,
 ) -> (Result<Answer>, State) {
     let limits = state.caller.limits;
@@ -87,7 +87,7 @@ pub(crate) async fn attempt(
     {
         return (Err(error), store.into_data());
     }
-    let answer = call(&loaded, &mut store, request).await;
+    let answer = call(&loaded, &mut store, &request).await;
     meter.leave_slow_lane().await;
     if loaded.is_metered
         && let Ok(left) = store.get_fuel()
@@ -97,7 +97,7 @@ pub(crate) async fn attempt(
     (answer, store.into_data())
 }
 
-async fn call(loaded: &Loaded, store: &mut Store<State>, request: Request) -> Result<Answer> {
+async fn call(loaded: &Loaded, store: &mut Store<State>, request: &Request) -> Result<Answer> {
     let begun = Instant::now();
     let instance = loaded.pre.instantiate_async(&mut *store).await?;
     let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -111,23 +111,23 @@ async fn call(loaded: &Loaded, store: &mut Store<State>, request: Request) -> Re
         }
         Request::Execute(call) => {
             let guest = node()?.load(&mut *store, &instance)?;
-            Answer::Step(guest.call_execute(store, &call).await?)
+            Answer::Step(guest.call_execute(store, call).await?)
         }
         Request::Resume(call, cause) => {
             let guest = node()?.load(&mut *store, &instance)?;
-            Answer::Step(guest.call_resume(store, &call, &cause).await?)
+            Answer::Step(guest.call_resume(store, call, cause).await?)
         }
         Request::Matches(call, occurrence) => {
             let guest = trigger()?.load(&mut *store, &instance)?;
-            Answer::Recognition(guest.call_matches(store, &call, &occurrence).await?)
+            Answer::Recognition(guest.call_matches(store, call, occurrence).await?)
         }
         Request::Handle(call, request) => {
             let guest = trigger()?.load(&mut *store, &instance)?;
-            Answer::Handling(guest.call_handle(store, &call, &request).await?)
+            Answer::Handling(guest.call_handle(store, call, request).await?)
         }
         Request::Poll(call, cursor) => {
             let guest = trigger()?.load(&mut *store, &instance)?;
-            Answer::Finding(guest.call_poll(store, &call, cursor.as_ref()).await?)
+            Answer::Finding(guest.call_poll(store, call, cursor.as_ref()).await?)
         }
     })
 }

@@ -99,7 +99,12 @@ impl Breaker {
 fn counts(kind: FailureKind) -> bool {
     match kind {
         FailureKind::TimedOut | FailureKind::OutOfMemory | FailureKind::Trapped | FailureKind::InvalidOutput => true,
-        FailureKind::Overloaded | FailureKind::CircuitOpen | FailureKind::Unavailable | FailureKind::HostError => false,
+        // What is not granted is for the bot's owner to mend, and nothing is saved by not calling.
+        FailureKind::Denied
+        | FailureKind::Overloaded
+        | FailureKind::CircuitOpen
+        | FailureKind::Unavailable
+        | FailureKind::HostError => false,
     }
 }
 

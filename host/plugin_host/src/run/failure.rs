@@ -38,7 +38,8 @@ fn kind(error: &wasmtime::Error, limits: &Limits, meter: &Meter) -> (FailureKind
         return (FailureKind::OutOfMemory, format!("the plugin was stopped: {refused}"));
     }
     if let Some(stop) = error.downcast_ref::<Stop>() {
-        return (FailureKind::Trapped, format!("the plugin was stopped: {stop}"));
+        let kind = if matches!(stop, Stop::Denied(_)) { FailureKind::Denied } else { FailureKind::Trapped };
+        return (kind, format!("the plugin was stopped: {stop}"));
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return (FailureKind::Overloaded, "there is no room for another call of a plugin".into());

@@ -35,7 +35,11 @@ pub(crate) struct Meter {
     /// What of memory, tables or handles was refused.
     pub(crate) refused: Mutex<Option<String>>,
     logs: Mutex<Logs>,
+    denials: Mutex<Vec<String>>,
 }
+
+/// Different denials of one call that are remembered.
+const DENIALS_MAX: usize = 20;
 
 #[derive(Debug, Default)]
 struct Logs {
@@ -95,6 +99,19 @@ impl Meter {
     /// Remembers what of the guest's resources was refused; the first one counts.
     pub(crate) fn refuse(&self, what: String) {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+    }
+
+    /// Remembers what was denied, each once.
+    pub(crate) fn deny(&self, why: &str) {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        if denials.len() < DENIALS_MAX && !denials.iter().any(|known| known == why) {
+            denials.push(why.to_owned());
+        }
+    }
+
+    /// What was denied.
+    pub(crate) fn take_denials(&self) -> Vec<String> {
+        std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a line, unless the limits are used up.

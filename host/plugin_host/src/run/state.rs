@@ -37,6 +37,13 @@ impl State {
         }
     }
 
+    /// A denial, remembered for whoever tries the plugin.
+    pub(crate) fn denied(&self, why: impl Into<String>) -> String {
+        let why = why.into();
+        self.meter.deny(&why);
+        why
+    }
+
     /// Counts a host call of `import`.
     ///
     /// # Errors
@@ -60,6 +67,8 @@ pub(crate) enum Stop {
     TooManyHostCalls(u64),
     #[error("`describe` may use no import but `log`, and used `{0}`")]
     ImportWhileDescribing(&'static str),
+    #[error("`random.bytes` gives at most {0} bytes at once")]
+    TooMuchRandomness(u32),
     #[error("{0}")]
     Denied(String),
 }

@@ -173,7 +173,7 @@ impl Host {
 }
 
 fn run<T: std::fmt::Debug>(called: Called<T>, result: impl Fn(&T) -> Value) -> Result<Run, Broken> {
-    let Called { result: answer, usage, logs } = called;
+    let Called { result: answer, usage, logs, .. } = called;
     let whole = format!("{answer:?}");
     let result = match answer {
         Ok(answer) => result(&answer),
@@ -200,12 +200,15 @@ fn config(example: &Example) -> Value {
 /// The example's context, filled up with what every call has.
 fn context(example: &Example) -> Value {
     let mut context = json!({
-        "bot": { "id": 1, "name": "Example" },
-        "contact": { "id": 1, "name": "Ada", "phone": "+441234567890", "language": "en", "timezone": "UTC",
-            "tags": [], "attributes": {} },
+        "bot": { "id": 1, "name": "Example", "timezone": "UTC" },
+        "now": "2026-03-02T09:00:00Z",
+        "contact": {
+            "id": 1, "phone": "441234567890", "name": "Ada Lovelace", "first_name": "Ada", "language": "en",
+            "timezone": "UTC", "tags": [], "attributes": {}, "source": "whatsapp", "opted_in": true,
+            "created_at": "2026-01-01T00:00:00Z"
+        },
         "flow": { "id": 1, "name": "Example", "version": 1 },
         "execution": { "id": 1 },
-        "message": null,
         "variables": {},
     });
     fill(&mut context, &example.context);
@@ -239,5 +242,29 @@ fn request(input: &Value) -> HookRequest {
             Value::String(text) => text.clone().into_bytes(),
             json => json.to_string().into_bytes(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_up_for_an_example_fits_the_schema_and_its_own_words_go_first() {
+        let text = include_str!("../../../../wit/chatboost-plugin@0.1.0/context.schema.json");
+        let schema: Value = serde_json::from_str(text).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let example = |context: Value| -> Example {
+            serde_json::from_value(json!({ "name": "Example", "context": context })).unwrap()
+        };
+        for own in
+            [json!({}), json!({ "bot": { "timezone": "Asia/Tokyo" }, "message": { "type": "text", "text": "Hi" } })]
+        {
+            let made = context(&example(own.clone()));
+            let faults: Vec<_> = validator.iter_errors(&made).map(|error| error.to_string()).collect();
+            assert!(faults.is_empty(), "{faults:?}");
+            assert_eq!(made.get("message"), own.get("message"));
+        }
+        assert_eq!(context(&example(json!({ "bot": { "timezone": "Asia/Tokyo" } })))["bot"]["timezone"], "Asia/Tokyo");
     }
 }

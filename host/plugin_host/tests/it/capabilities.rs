@@ -441,11 +441,11 @@ async fn the_log_the_time_and_randomness_are_denied_by_name() {
     ] {
         let guest = Guest { execute: format!("{call} (call $next)"), ..Guest::decent() }.importing(&[import]);
         let plugin = load(&host, guest.component()).await;
-        let (kind, message) = failure(&host.node(&plugin, &plain_caller(), &effect()).await);
-        assert!(
-            kind == FailureKind::Trapped && message.contains(name) && message.contains("manifest lacks"),
-            "{message}"
-        );
+        let called = host.node(&plugin, &plain_caller(), &effect()).await;
+        let (kind, message) = failure(&called);
+        let line = format!("`capabilities.{}`: true", name.trim_matches('`'));
+        assert!(kind == FailureKind::Denied && message.contains(name) && message.contains(&line), "{message}");
+        assert!(called.denials.len() == 1 && message.ends_with(&called.denials[0]), "{called:?}");
         let rights = json!({ "clock": true, "random": true });
         let allowed = caller(Arc::default(), rights.clone(), rights);
         assert!(host.node(&plugin, &allowed, &effect()).await.result.is_ok());

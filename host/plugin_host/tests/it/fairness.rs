@@ -190,6 +190,12 @@ async fn a_plugin_that_fails_again_and_again_is_left_alone_for_a_while() {
     assert!(host.open_circuits().is_empty());
 }
 
+/// Fails rather than waits for ever. On a busy machine the loops, which have the lowest priority, take their time.
+async fn in_time<T>(what: &str, done: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(120);
+    tokio::time::timeout(patience, done).await.unwrap_or_else(|_| panic!("not within {patience:?}: {what}"))
+}
+
 /// Loops of one tenant, on every thread that there is, and calls of another in between. What it costs them is measured
 /// by the benchmark `neighbours`; that they get through at all is tested here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,16 +210,30 @@ async fn endless_loops_do_not_keep_others_from_running() {
             tokio::spawn(async move { host.node(&looping, &hog, &effect()).await })
         })
         .collect();
-    while host.load_now().running < 8 {
-        tokio::task::yield_now().await;
-    }
+    in_time("all of them loop", async {
+        while host.load_now().running < 8 {
+            assert!(loops.iter().all(|call| !call.is_finished()), "a loop has ended by itself");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let other = Caller { tenant: 2, ..plain_caller() };
-    for _ in 0..200 {
-        assert!(host.node(&decent, &other, &effect()).await.result.is_ok());
-    }
+    in_time("others run", async {
+        for _ in 0..200 {
+            assert!(host.node(&decent, &other, &effect()).await.result.is_ok());
+        }
+    })
+    .await;
     assert_eq!(host.load_now().running, 8, "they loop still");
     loops.iter().for_each(tokio::task::JoinHandle::abort);
     for call in loops {
         assert!(call.await.unwrap_err().is_cancelled());
     }
+    // What was given up stops using the processor, although nobody waits for it any more.
+    in_time("they have ended", async {
+        while host.load_now().running > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// Brings a database URL to what `storage` takes: `sqlite:<path>` or `postgres://…`. Drivers named after a plus sign
 /// (`sqlite+aiosqlite:///./x.db`, `postgresql+asyncpg://…`) are dropped.
-pub(super) fn normalise(url: &str) -> Result<String, String> {
+pub(crate) fn normalise(url: &str) -> Result<String, String> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err("must begin with sqlite: or postgres://".into());
     };

@@ -8,17 +8,23 @@ mod dotenv;
 mod media;
 mod plugins;
 mod reader;
+mod retention;
 mod secret_text;
 pub mod variables;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use domain::HostRole;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::egress::{Names, SystemNames};
+
+pub(crate) use database_url::normalise as database_url;
 pub use media::{BucketConfig, MediaConfig, StoreConfig};
 pub use plugins::PluginsConfig;
 pub use reader::ConfigError;
+pub use retention::RetentionConfig;
 pub use secret_text::SecretText;
 
 /// The whole configuration.
@@ -26,6 +32,11 @@ pub use secret_text::SecretText;
 pub struct Config {
     /// How strict to be.
     pub environment: Environment,
+    /// What this host does for the others.
+    pub role: HostRole,
+    /// For how many seconds a server that is asked to stop says that it is not ready, and goes on all the same, so that a
+    /// load balancer sends it nothing more.
+    pub drain_seconds: u32,
     /// Whether to log more than usual.
     pub debug: bool,
     /// Where to listen.
@@ -40,6 +51,8 @@ pub struct Config {
     pub whatsapp: WhatsAppConfig,
     /// What becomes of files that people send.
     pub media: MediaConfig,
+    /// For how long what grows with time is kept.
+    pub retention: RetentionConfig,
     /// Which internal addresses flows may call.
     pub egress: EgressConfig,
     /// Where and how often triggers are fired from outside.
@@ -108,10 +121,18 @@ pub struct WhatsAppConfig {
 }
 
 /// Which internal addresses flows may call.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EgressConfig {
     /// What the egress guard lets through.
     pub allow: Vec<EgressRule>,
+    /// Who knows the addresses of names: the system, unless a test answers for it.
+    pub names: Arc<dyn Names>,
+}
+
+impl Default for EgressConfig {
+    fn default() -> Self {
+        Self { allow: Vec::new(), names: Arc::new(SystemNames) }
+    }
 }
 
 /// Where and how often triggers are fired from outside.
@@ -158,8 +179,16 @@ impl Config {
     /// # Errors
     /// Names every malformed value, and every variable of `.env` that looks like one of ours and is none.
     pub fn load() -> Result<Self, ConfigError> {
+        Self::load_with(|_| None)
+    }
+
+    /// The same with values that go before both, such as the command line's.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(first: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let file = dotenv::read(".env".as_ref())?;
-        Self::from_vars(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+        Self::from_vars(|name| first(name).or_else(|| std::env::var(name).ok()).or_else(|| file.get(name).cloned()))
     }
 
     /// Reads variables from wherever they are. A variable that is empty counts as absent.

@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use domain::HostRole;
 use ipnet::IpNet;
 
 use super::{
     AuthConfig, BucketConfig, Config, EgressConfig, EgressRule, Environment, HttpConfig, LogConfig, LogFormat,
     MediaConfig, SecretText, StoreConfig, TriggersConfig, WhatsAppConfig, base_url, database_url, media, plugins,
+    retention,
 };
 
 /// Fewest characters of a secret key in production.
@@ -16,7 +18,7 @@ const TOKEN_MINUTES_MAX: u64 = 366 * 24 * 60;
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration is faulty:{}", .faults.iter().map(|fault| format!("\n  - {fault}")).collect::<String>())]
+#[error("the configuration is faulty:{}", listed(.faults))]
 pub struct ConfigError {
     faults: Vec<String>,
 }
@@ -33,6 +35,14 @@ impl ConfigError {
     /// One sentence for each fault, naming the variable and never a secret's value.
     pub fn faults(&self) -> &[String] {
         &self.faults
+    }
+}
+
+/// One fault on the same line, several below each other.
+fn listed(faults: &[String]) -> String {
+    match faults {
+        [fault] => format!(" {fault}"),
+        faults => faults.iter().map(|fault| format!("\n  - {fault}")).collect(),
     }
 }
 
@@ -113,6 +123,8 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
     let database_url = r.value("DATABASE_URL", database_url::default_in(&data_dir), database_url::normalise);
     let config = Config {
         environment,
+        role: role(&mut r, &database_url),
+        drain_seconds: r.number("DRAIN_SECONDS", 0, 0, 600),
         debug: r.boolean("DEBUG", false),
         http: HttpConfig {
             host: r.value("HOST", [127, 0, 0, 1].into(), |text| {
@@ -126,7 +138,8 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
         auth: auth(&mut r),
         whatsapp: whatsapp(&mut r),
         media: media_config(&mut r),
-        egress: EgressConfig { allow: r.value("EGRESS_ALLOW", Vec::new(), egress) },
+        retention: retention::read(&mut r),
+        egress: EgressConfig { allow: r.value("EGRESS_ALLOW", Vec::new(), egress), ..EgressConfig::default() },
         triggers: TriggersConfig {
             public_url: r.value("PUBLIC_URL", None, |text| base_url(text).map(Some)),
             hook_requests_per_second: r.number("HOOK_REQUESTS_PER_SECOND", 20, 1, 100_000),
@@ -149,6 +162,17 @@ pub(super) fn read(vars: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
         production(&config, &mut r.faults);
     }
     if r.faults.is_empty() { Ok(config) } else { Err(ConfigError::of(r.faults)) }
+}
+
+fn role(r: &mut Reader<'_>, database_url: &str) -> HostRole {
+    let roles = [HostRole::All, HostRole::Api, HostRole::Worker].map(|role| (role.as_str(), role));
+    let role = r.word("ROLE", HostRole::All, &roles);
+    if role != HostRole::All && database_url.starts_with("sqlite:") {
+        let role = role.as_str();
+        r.faults
+            .push(format!("ROLE {role} needs hosts that share a PostgreSQL; on SQLite there is one, which does all"));
+    }
+    role
 }
 
 fn auth(r: &mut Reader<'_>) -> AuthConfig {

@@ -25,7 +25,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let patience = if path.starts_with(FILES) { FILE_TIMEOUT } else { REQUEST_TIMEOUT };
     let outcome = tokio::time::timeout(patience, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
-    let mut response = match outcome {
+    let response = match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!(%method, path, "a handler panicked");
@@ -36,6 +36,11 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
             Problem::new(Kind::UNAVAILABLE, "the request took too long").into_response()
         }
     };
+    dressed(response)
+}
+
+/// With the headers that every answer has.
+pub(super) fn dressed(mut response: Response) -> Response {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -7,6 +7,7 @@ mod boundary;
 mod contacts;
 mod days;
 mod docs;
+mod door;
 mod executions;
 mod flows;
 mod health;
@@ -29,6 +30,7 @@ use std::{future::Future, io};
 use tokio::net::TcpListener;
 
 pub(crate) use bots::input::sealed;
+pub use door::Door;
 pub(crate) use hooks::Pace;
 pub use once::Running;
 pub use router::{described, router};

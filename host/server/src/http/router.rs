@@ -7,6 +7,7 @@ use axum::{
     Router, middleware,
     routing::{MethodFilter, any, get, on},
 };
+use domain::HostRole;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,12 +21,19 @@ use crate::app::App;
 const NOT_DESCRIBED: MethodFilter =
     MethodFilter::GET.or(MethodFilter::PUT).or(MethodFilter::PATCH).or(MethodFilter::DELETE).or(MethodFilter::OPTIONS);
 
-/// All endpoints with their description. Whoever adds an endpoint adds it here.
-fn endpoints() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(openapi::frame())
+/// How the server is: what every host answers, whatever its role.
+fn well_being() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(health::live::health))
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
         .routes(routes!(health::metrics::metrics))
+}
+
+/// All endpoints with their description. Whoever adds an endpoint adds it here.
+fn endpoints() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .merge(well_being())
         // Accounts
         .routes(routes!(auth::register::register))
         .routes(routes!(auth::token::token))
@@ -110,8 +118,21 @@ pub fn described() -> OpenApi {
     description
 }
 
+/// The whole service of a host that works and answers nothing else.
+fn worker(app: &Arc<App>) -> Router {
+    let (endpoints, _) = well_being().split_for_parts();
+    endpoints
+        .with_state(Arc::clone(app))
+        .fallback(boundary::unknown_route)
+        .method_not_allowed_fallback(boundary::unknown_method)
+        .layer(middleware::from_fn(boundary::guard))
+}
+
 /// The whole service.
 pub fn router(app: &Arc<App>) -> Router {
+    if app.config.role == HostRole::Worker {
+        return worker(app);
+    }
     let description = described();
     let slashes = Slashes::of(&description);
     let (endpoints, _) = endpoints().split_for_parts();

@@ -63,7 +63,7 @@ impl Accounts {
             aftermath = self.store(notices).await;
         }
         let Aftermath { owners, mended, throughputs } = aftermath?;
-        super::wake(&self.runner, self.membership.host(), owners);
+        self.runner.see_to(self.membership.host(), owners);
         for bot in mended {
             self.runner.mended(bot);
         }
@@ -126,7 +126,7 @@ impl Accounts {
                 if let Some(event) = consent::note(tx, notice.bot_id, &said, now).await?.event {
                     let arrival = Arrival { contact_id, bot_id: notice.bot_id, count: 1, open: 0 };
                     tx.add_items(&[event], now).await?;
-                    let claimant = self.runner.has_room().then(|| self.membership.host());
+                    let claimant = self.runner.claimant();
                     aftermath.owners.extend(tx.note_arrivals(&[arrival], claimant, now).await?);
                 }
             }

@@ -107,18 +107,6 @@ impl Ingest {
     }
 }
 
-/// Sees that somebody looks at mailboxes that have something new, given with their owners.
-pub(crate) fn wake(runner: &Runner, host: HostId, owners: Vec<(ContactId, Option<HostId>)>) {
-    let (ours, free): (Vec<_>, Vec<_>) = owners
-        .into_iter()
-        .filter(|(_, owner)| owner.is_none_or(|owner| owner == host))
-        .partition(|(_, owner)| owner.is_some());
-    runner.wake(ours.into_iter().map(|(contact, _)| contact));
-    if !free.is_empty() {
-        runner.look();
-    }
-}
-
 struct Messages {
     db: Db,
     clock: Arc<dyn Clock>,
@@ -156,17 +144,17 @@ impl Messages {
         // A batch may hold a contact's messages in any order; what was written first is handled first.
         fresh.sort_by_key(|m| m.inbound.timestamp);
 
-        let host = self.membership.host();
-        let claimant = self.runner.has_room().then_some(host);
-        let at_once = claimant.filter(|_| at_once);
-        if at_once.is_some() {
+        let claimant = self.runner.claimant();
+        let host = claimant.unwrap_or_else(|| self.membership.host());
+        let at_once = at_once && claimant.is_some();
+        if at_once {
             self.runner.provide_ids(fresh.len()).await?;
         }
         let mut tx = self.db.begin().await?;
         let mut parts = Vec::new();
         for part in fresh.chunks(ROWS_MAX) {
             let mut stored = store(&mut tx, part, claimant, &self.media, now).await?;
-            let arrived = if at_once.is_some() { stored.arrived_at(host) } else { Vec::new() };
+            let arrived = if at_once { stored.arrived_at(host) } else { Vec::new() };
             let sprinted = self.runner.sprint(&mut tx, host, arrived, now).await?;
             stored.items.extend_from_slice(&sprinted.left);
             tx.add_items(&stored.items, now).await?;
@@ -179,7 +167,7 @@ impl Messages {
         for (stored, sprinted) in parts {
             new += stored.count;
             sprinted.committed(&self.runner);
-            wake(&self.runner, host, stored.owners);
+            self.runner.see_to(host, stored.owners);
         }
         metrics::add(metrics::RECEIVED, new);
         metrics::add(metrics::DUPLICATE, repeated + fresh.len() - new);
@@ -355,10 +343,10 @@ impl Shared for Statuses {
         let mut tx = self.db.begin().await?;
         let (now, host) = (self.clock.now(), self.membership.host());
         let folded = tx.fold_statuses(&reports, now).await?;
-        let claimant = self.runner.has_room().then_some(host);
+        let claimant = self.runner.claimant();
         let owners = failures::announce(&mut tx, &folded.failed, claimant, now).await?;
         tx.commit().await?;
-        wake(&self.runner, host, owners);
+        self.runner.see_to(host, owners);
         metrics::add(metrics::STATUSES, reports.len());
         metrics::add(metrics::STATUSES_EARLY, folded.early);
         Ok(vec![(); jobs.len()])

@@ -4,12 +4,13 @@ use std::{
     collections::HashMap,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::{BotId, Clock};
 use lru::LruCache;
 use storage::{Bot, Db, NumberFacts};
+use tokio::time::Instant;
 
 use super::Wishes;
 use crate::{config::SecretText, credentials::Defaults};

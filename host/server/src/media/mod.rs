@@ -8,7 +8,10 @@ mod s3;
 mod store;
 mod work;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrono::TimeDelta;
 use domain::{Clock, MessageId, Time};
@@ -17,7 +20,11 @@ use storage::{Bot, Db, NewInbound, NewMedia};
 use tokio::sync::{Notify, Semaphore};
 use whatsapp::client::Client;
 
-use crate::{config::MediaConfig, credentials::Defaults};
+use crate::{
+    config::MediaConfig,
+    credentials::Defaults,
+    signals::{Signal, Signals},
+};
 
 pub(crate) use fetch::{FetchError, Fetched};
 pub(crate) use store::StoreError;
@@ -69,10 +76,16 @@ pub(crate) struct Media {
     /// How long files are kept; none: for ever.
     retention: Option<TimeDelta>,
     changed: Notify,
+    /// Whether files were noted since the last look.
+    noted: AtomicBool,
+    /// Who fetches, where this host does not.
+    elsewhere: Option<Arc<Signals>>,
     pub(crate) uploads: Semaphore,
 }
 
 impl Media {
+    /// `elsewhere`: tells those who fetch, where this host does not.
+    ///
     /// # Errors
     /// When the store cannot be opened.
     pub(crate) fn open(
@@ -81,6 +94,7 @@ impl Media {
         client: &Client,
         defaults: &Defaults,
         config: &MediaConfig,
+        elsewhere: Option<Arc<Signals>>,
     ) -> Result<Arc<Self>, StoreError> {
         let media = Arc::new(Self {
             db: db.clone(),
@@ -90,6 +104,8 @@ impl Media {
             store: Store::open(&config.store)?,
             retention: config.retention_days.map(|days| TimeDelta::days(days.into())),
             changed: Notify::new(),
+            noted: AtomicBool::new(false),
+            elsewhere,
             uploads: Semaphore::new(UPLOADS_MAX),
         });
         let weak = Arc::downgrade(&media);
@@ -109,6 +125,7 @@ impl Media {
         }
         let FileRef { media_id, sha256 } = FileRef::of(&message.kind, &message.content)?;
         let (bot_id, contact_id) = (message.bot_id, message.contact_id);
+        self.noted.store(true, Ordering::Relaxed);
         Some(NewMedia { message_id: id, bot_id, contact_id, media_id, sha256 })
     }
 
@@ -117,8 +134,18 @@ impl Media {
         &self.client
     }
 
-    /// Something that was noted is committed.
+    /// What was noted is committed: it is to be fetched, by this host or by those that work for it.
     pub(crate) fn look(&self) {
+        if self.noted.swap(false, Ordering::Relaxed) {
+            match &self.elsewhere {
+                None => self.look_here(),
+                Some(others) => others.send(Signal::Files),
+            }
+        }
+    }
+
+    /// Files wait to be fetched by this host.
+    pub(crate) fn look_here(&self) {
         self.changed.notify_one();
     }
 

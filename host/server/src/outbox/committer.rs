@@ -1,7 +1,7 @@
 //! The outbox's one writer: stores outcomes and lets the next messages go, many contacts in one commit.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -34,8 +34,8 @@ struct Round {
     results: Vec<(ContactId, MessageId, SendResult)>,
     /// First messages whose turn has come.
     turns: Vec<Unsent>,
-    /// Messages that follow an outcome at once, by contact.
-    followers: HashMap<ContactId, Unsent>,
+    /// Messages that follow an outcome at once, by contact; in an order, so that a simulation can be repeated.
+    followers: BTreeMap<ContactId, Unsent>,
     /// Contacts whose first message has to wait for long, and until when.
     parks: HashMap<ContactId, Time>,
     /// When it was decided that messages go.
@@ -116,6 +116,7 @@ impl Outbox {
         let now = self.clock.now();
         let stopping = self.stop.is_cancelled();
         let mut state = self.state();
+        state.notice(now);
         let count = state.results.len().min(BATCH_MAX);
         let epoch = state.gates.epoch();
         let mut round = Round { results: state.results.drain(..count).collect(), epoch, ..Round::default() };
@@ -128,6 +129,9 @@ impl Outbox {
             let Drawn { turns, parks } = state.draw(now, BATCH_MAX);
             round.turns = turns;
             round.parks.extend(parks);
+            if !state.wanted(now).is_empty() {
+                self.wanting.notify_one();
+            }
         }
         round
     }
@@ -180,8 +184,13 @@ impl Outbox {
         let contacts = round.contacts();
         let mut tx = self.db.begin().await?;
         let mut locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
-        // What Meta took, it took: that is stored even for a contact that is another host's by now.
-        let mut results: Vec<_> = round.results.iter().map(|(_, message, result)| (*message, result.clone())).collect();
+        // What Meta took, it took: that is stored even for a contact that is another host's by now. Of anything else
+        // that host knows better.
+        let counts = |contact: &ContactId, result: &SendResult| {
+            locked.contains_key(contact) || matches!(result, SendResult::Accepted { .. })
+        };
+        let results = round.results.iter().filter(|(contact, _, result)| counts(contact, result));
+        let mut results: Vec<_> = results.map(|(_, message, result)| (*message, result.clone())).collect();
         results.sort_by_key(|(message, _)| *message);
         let folded = tx.store_send_results(&results, now).await?;
         let failed = results.iter().filter(|(_, result)| matches!(result, SendResult::Failed { .. }));

@@ -155,6 +155,26 @@ impl Gates {
         (until, true)
     }
 
+    /// Another host was asked for a pause until then.
+    pub(super) fn hold(&mut self, key: Key, until: Time) {
+        let times = self.pauses.get(&key).map_or(0, |pause| pause.times);
+        if self.pauses.get(&key).is_none_or(|pause| pause.until < until) {
+            self.pauses.insert(key, Pause { until, times, scouting: None });
+            self.epoch += 1;
+        }
+    }
+
+    /// The clock was set back. Pauses stay as long as they were.
+    pub(super) fn set_back(&mut self, by: TimeDelta) {
+        for pause in self.pauses.values_mut() {
+            pause.until -= by;
+            pause.scouting = pause.scouting.map(|until| until - by);
+        }
+        for halt in self.halts.values_mut() {
+            halt.probe_at -= by;
+        }
+    }
+
     /// Meta took a message, or refused it for another reason.
     pub(super) fn open(&mut self, key: &Key, began: Time) {
         if self.pauses.get(key).is_some_and(|pause| began >= pause.until) {

@@ -6,7 +6,7 @@ use storage::Stops;
 use whatsapp::errors;
 
 use super::Outbox;
-use crate::metrics;
+use crate::{metrics, signals::Signal};
 
 /// How often a bot that is not well tries one message.
 pub(super) const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
@@ -57,21 +57,23 @@ impl Outbox {
                     known => known,
                 };
                 tx.lift_holds(*bot, &errors::codes_of_bots()).await?;
-                tx.release_held(*bot, now, i64::MAX).await?;
+                let released = tx.release_held(*bot, now, i64::MAX).await?;
                 tx.commit().await?;
                 self.state().gates.stored(*bot, revision);
-                self.look();
+                self.look(released);
+                // Others may have parked messages at this very moment, which nobody has seen.
+                self.signals.send(Signal::Mended(*bot));
                 tracing::info!(bot.id = %bot, "Meta takes the bot's messages again");
             }
             HealthChange::Mended { bot } => {
-                tx.release_held(*bot, now, i64::MAX).await?;
+                let released = tx.release_held(*bot, now, i64::MAX).await?;
                 tx.commit().await?;
-                self.look();
+                self.look(released);
             }
             HealthChange::Probe { bot, at } => {
-                tx.release_held(*bot, *at, 1).await?;
+                let released = tx.release_held(*bot, *at, 1).await?;
                 tx.commit().await?;
-                self.look();
+                self.look(released);
             }
         }
         Ok(())

@@ -110,12 +110,15 @@ impl Outbox {
             Scope::Bot | Scope::App => (sender.app(), CALLS),
         };
         let mut state = self.state();
-        let (until, is_new) = state.gates.close(key, backoff, began, now);
+        let (until, is_new) = state.gates.close(key.clone(), backoff, began, now);
         if is_new {
             metrics::count(metrics::SEND_PAUSES);
-            if matches!(error, SendError::Refused(graph) if graph.code == TOO_FAST) {
+            let too_fast = matches!(error, SendError::Refused(graph) if graph.code == TOO_FAST);
+            if too_fast {
                 state.pace.slow_down(number, now);
             }
+            drop(state);
+            self.tell_pause(&key, until - now, too_fast);
         }
         until
     }

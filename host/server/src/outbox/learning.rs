@@ -97,7 +97,7 @@ impl Outbox {
             match self.store_learned(&batch).await {
                 Ok(owners) => {
                     if let Some(runner) = self.runner() {
-                        ingest::wake(&runner, self.membership.host(), owners);
+                        runner.see_to(self.membership.host(), owners);
                     }
                 }
                 Err(error) => {

@@ -21,6 +21,8 @@ mod judge;
 mod learning;
 mod pace;
 mod post;
+mod rates;
+mod share;
 mod state;
 mod throughput;
 mod waited;
@@ -38,6 +40,7 @@ use crate::{
     essential,
     host::Membership,
     runner::{BotRuntime, Cache, Runner},
+    signals::Signals,
     templates::Templates,
 };
 use health::HealthChange;
@@ -67,12 +70,15 @@ pub(crate) struct Outbox {
     db: Db,
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
+    signals: Arc<Signals>,
     cache: Arc<Cache>,
     templates: Arc<Templates>,
     client: whatsapp::client::Client,
     settings: OutboxSettings,
     state: Mutex<State>,
     changed: Notify,
+    /// Messages wait for a turn of their number.
+    wanting: Notify,
     requests: Arc<Semaphore>,
     changes: Changes,
     runner: OnceLock<Weak<Runner>>,
@@ -88,6 +94,7 @@ impl Outbox {
         db: Db,
         clock: Arc<dyn Clock>,
         membership: Arc<Membership>,
+        signals: Arc<Signals>,
         cache: Arc<Cache>,
         templates: Arc<Templates>,
         client: whatsapp::client::Client,
@@ -96,17 +103,19 @@ impl Outbox {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let pace = Pace::new(settings.messages_per_second, settings.pair_pacing, clock.now());
-        let state = State::new(pace, !db.is_shared());
+        let state = State::new(pace, !db.is_shared(), clock.now());
         Arc::new(Self {
             db,
             clock,
             membership,
+            signals,
             cache,
             templates,
             client,
             settings,
             state: Mutex::new(state),
             changed: Notify::new(),
+            wanting: Notify::new(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             changes,
             runner: OnceLock::new(),
@@ -127,9 +136,11 @@ impl Outbox {
         self.runner.get().and_then(Weak::upgrade)
     }
 
-    /// Mailboxes may have been released.
-    fn look(&self) {
-        if let Some(runner) = self.runner() {
+    /// So many mailboxes were released.
+    fn look(&self, released: u64) {
+        if let Some(runner) = self.runner()
+            && released > 0
+        {
             runner.look();
         }
     }
@@ -156,6 +167,7 @@ impl Outbox {
         let outbox = self.clone();
         essential::spawn(tasks, "outbox", async move { committer::run(&outbox).await });
         essential::spawn(tasks, "learning", self.clone().learn());
+        essential::spawn(tasks, "turns", self.clone().take_turns());
         let weak = Arc::downgrade(self);
         self.clock.on_move(Arc::new(move || {
             if let Some(outbox) = weak.upgrade() {
@@ -198,14 +210,14 @@ impl Outbox {
         }
     }
 
-    /// A person has changed a bot: what is known of it is to be learned anew, and what waited for it to be looked at.
+    /// A person has changed a bot: what is known of it is to be learned anew, and what waited for it is released.
     pub(crate) fn mended(&self, bot: BotId) {
+        self.cache.forget(bot);
         let mut state = self.state();
         state.gates.forget_bot(bot);
         state.health.push(HealthChange::Mended { bot });
         drop(state);
         self.changed.notify_one();
-        self.look();
     }
 
     /// Messages came in at a number: they count like messages that go out.

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use domain::{ContactId, Time};
 
+use super::share::{Share, Wanted};
+
 /// One message to a contact every so often, on average (Meta, throughput: pair limit).
 const PAIR_INTERVAL: TimeDelta = TimeDelta::seconds(6);
 /// How many may be sent to a contact at once; they are borrowed from the future (same source).
@@ -26,6 +28,8 @@ const AFTERMATH: TimeDelta = TimeDelta::seconds(1);
 const RECOVERY: TimeDelta = TimeDelta::seconds(10);
 /// That part.
 const RECOVERY_STEP: f64 = 0.1;
+/// What hosts are told within so much time of each other, they are told together.
+const TOGETHER: TimeDelta = TimeDelta::seconds(1);
 /// The smallest part of its rate that a number keeps.
 const RATE_MIN: f64 = 0.05;
 /// Contacts remembered before those are dropped whose time has passed.
@@ -37,6 +41,8 @@ pub(super) struct Pace {
     /// Messages per second of a number of the usual throughput; 0: no limit.
     per_second: u32,
     pairs: bool,
+    /// How many hosts send, this one included.
+    hosts: i32,
     started: Time,
     numbers: HashMap<String, Bucket>,
     contacts: HashMap<ContactId, Debt>,
@@ -53,6 +59,8 @@ struct Bucket {
     part: f64,
     /// When `part` last changed.
     changed: Time,
+    /// What this host may send of it, where several do.
+    share: Share,
 }
 
 /// What a contact was sent ahead of time.
@@ -66,7 +74,7 @@ struct Debt {
 impl Pace {
     /// `per_second` 0 switches the pace per number off, `pairs` the one per contact.
     pub(super) fn new(per_second: u32, pairs: bool, now: Time) -> Self {
-        Self { per_second, pairs, started: now, numbers: HashMap::new(), contacts: HashMap::new() }
+        Self { per_second, pairs, hosts: 1, started: now, numbers: HashMap::new(), contacts: HashMap::new() }
     }
 
     /// From when on a number may send.
@@ -74,7 +82,30 @@ impl Pace {
         if self.per_second == 0 {
             return now;
         }
-        self.bucket(number, now).due - NUMBER_BURST
+        let hosts = self.hosts;
+        let bucket = self.bucket(number, now);
+        if hosts > 1 { bucket.share.free_at(now) } else { bucket.due - NUMBER_BURST }
+    }
+
+    /// So many hosts send, this one included.
+    pub(super) fn set_hosts(&mut self, hosts: usize) {
+        self.hosts = i32::try_from(hosts).unwrap_or(i32::MAX).clamp(1, 1_000);
+    }
+
+    /// What to ask the other hosts for when so many messages of a number wait.
+    pub(super) fn wanted(&mut self, number: &str, queued: usize, now: Time) -> Option<Wanted> {
+        if self.hosts == 1 || self.per_second == 0 {
+            return None;
+        }
+        let per_second = f64::from(self.per_second);
+        let bucket = self.bucket(number, now);
+        let interval = bucket.interval(per_second);
+        bucket.share.wanted(queued, interval, now)
+    }
+
+    /// What was asked for may be sent from a time on.
+    pub(super) fn grant(&mut self, number: &str, wanted: Wanted, from: Time, now: Time) {
+        self.bucket(number, now).share.grant(wanted, from, now);
     }
 
     /// From when on a contact may be sent to.
@@ -100,6 +131,11 @@ impl Pace {
             }
         }
         self.spend(number, 1, now);
+        if self.per_second > 0 {
+            let (per_second, hosts) = (f64::from(self.per_second), self.hosts);
+            let bucket = self.bucket(number, now);
+            bucket.share.take(bucket.interval(per_second), hosts, now);
+        }
     }
 
     /// The message that was taken for a contact has been answered. When Meta counted it is not known; the latest is now.
@@ -131,6 +167,7 @@ impl Pace {
             let per_second = f64::from(self.per_second);
             let bucket = self.bucket(number, now);
             bucket.departure_due = bucket.departure_due.max(now) + bucket.interval(per_second) * messages;
+            bucket.share.hear(bucket.interval(per_second), messages, now);
         }
     }
 
@@ -148,6 +185,21 @@ impl Pace {
         Ok(())
     }
 
+    /// The clock was set back. What is owed stays as much as it was.
+    pub(super) fn set_back(&mut self, by: TimeDelta) {
+        self.started -= by;
+        for bucket in self.numbers.values_mut() {
+            bucket.due -= by;
+            bucket.departure_due -= by;
+            bucket.changed -= by;
+            bucket.share.set_back(by);
+        }
+        for debt in self.contacts.values_mut() {
+            debt.due -= by;
+            debt.before -= by;
+        }
+    }
+
     /// Whether what a contact owes is not known here and has to be [`recall`](Self::recall)ed.
     pub(super) fn is_stranger(&self, contact: ContactId, alone: bool, now: Time) -> bool {
         self.pairs && !self.contacts.contains_key(&contact) && (!alone || now < self.started + RECALL)
@@ -155,7 +207,8 @@ impl Pace {
 
     /// What a contact was sent by another process, in order of time.
     pub(super) fn recall(&mut self, contact: ContactId, sent: impl Iterator<Item = Time>, now: Time) {
-        let due = sent.fold(now - RECALL, |due, at| due.max(at) + PAIR_INTERVAL);
+        // What a clock that was ahead has dated was sent by now.
+        let due = sent.fold(now - RECALL, |due, at| due.max(at.min(now)) + PAIR_INTERVAL);
         self.contacts.entry(contact).or_insert(Debt { due, before: due });
     }
 
@@ -176,10 +229,18 @@ impl Pace {
         bucket.changed = now;
     }
 
+    /// The same, as another host was told. Hosts that are told together slow down once.
+    pub(super) fn slow_down_once(&mut self, number: &str, now: Time) {
+        let bucket = self.bucket(number, now);
+        if bucket.part >= 1.0 || bucket.changed + TOGETHER <= now {
+            self.slow_down(number, now);
+        }
+    }
+
     fn bucket(&mut self, number: &str, now: Time) -> &mut Bucket {
         let bucket = self.numbers.entry(number.to_owned()).or_insert_with(|| {
             let due = if now < self.started + AFTERMATH { now + NUMBER_BURST } else { now };
-            Bucket { due, departure_due: due, grade: 1.0, part: 1.0, changed: now }
+            Bucket { due, departure_due: due, grade: 1.0, part: 1.0, changed: now, share: Share::new(now) }
         });
         while bucket.part < 1.0 && bucket.changed + RECOVERY <= now {
             bucket.part = (bucket.part + RECOVERY_STEP).min(1.0);
@@ -255,6 +316,25 @@ mod tests {
         after.recall(C, sent.into_iter(), later);
         assert!(!after.is_stranger(C, true, later));
         assert_eq!(burst(&mut after, C, 60, later), burst(&mut before, C, 60, later));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_forgives_nor_holds_up() {
+        let hour = TimeDelta::hours(1);
+        let mut pace = Pace::new(80, true, start());
+        let later = start() + hour;
+        assert_eq!(burst(&mut pace, C, 15, later), 15);
+        pace.set_back(hour);
+        let soon = start() + TimeDelta::seconds(2);
+        assert!(pace.is_free("n", C, soon) && pace.depart("n", soon).is_ok());
+        let mut pair = Pace::new(0, true, start());
+        assert_eq!(burst(&mut pair, C, 60, later), 45);
+        pair.set_back(hour);
+        assert!(!pair.is_free("n", C, start()));
+        assert_eq!(burst(&mut pair, C, 60, start() + TimeDelta::seconds(6)), 1);
+        let mut other = Pace::new(0, true, start());
+        other.recall(C, std::iter::repeat_n(later, 10), start());
+        assert_eq!(burst(&mut other, C, 60, start()), 35, "ten were sent by a clock that was ahead");
     }
 
     #[test]

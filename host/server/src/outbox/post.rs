@@ -2,9 +2,9 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use domain::{OutgoingMessage, Time};
+use domain::{HostId, OutgoingMessage, Time};
 use futures_util::FutureExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use storage::{SendResult, Unsent};
 use whatsapp::send;
 
@@ -14,7 +14,16 @@ use super::{
     health::HealthChange,
     judge::EXPIRES_AFTER,
 };
-use crate::{metrics, nul};
+use crate::{credentials::Credentials, metrics, nul};
+
+/// A request that is ready to leave.
+struct Prepared {
+    credentials: Credentials,
+    sender: Sender,
+    body: Value,
+    /// When it was begun with.
+    began: Time,
+}
 
 impl Outbox {
     /// Sends a message whose row is `sending`; its outcome goes to the committer. `epoch`: when it was decided that it goes.
@@ -25,63 +34,33 @@ impl Outbox {
         self.tasks.spawn(Box::pin(async move {
             // The semaphore is never closed.
             let _slot = outbox.requests.clone().acquire_owned().await;
-            // A host that was silent for too long may have been declared dead: then another one sends this message.
-            if !outbox.membership.is_certain(host).await {
-                return;
-            }
-            let attempt = AssertUnwindSafe(outbox.attempt(&message, epoch)).catch_unwind().await;
-            let result = attempt.unwrap_or_else(|_| SendResult::Again {
-                at: outbox.clock.now() + outbox.settings.doubt,
-                error: json!({ "title": "internal error while sending" }),
-                ambiguous: true,
-            });
+            let attempt = AssertUnwindSafe(outbox.attempt(&message, epoch, host)).catch_unwind().await;
+            let broken = |_| {
+                Some(SendResult::Again {
+                    at: outbox.clock.now() + outbox.settings.doubt,
+                    error: json!({ "title": "internal error while sending" }),
+                    ambiguous: true,
+                })
+            };
+            let Some(result) = attempt.unwrap_or_else(broken) else { return };
             outbox.state().results.push((message.contact_id, message.id, result));
             outbox.changed.notify_one();
         }));
     }
 
-    async fn attempt(self: &Arc<Self>, message: &Unsent, epoch: Epoch) -> SendResult {
-        let began = self.clock.now();
-        if message.created_at + EXPIRES_AFTER <= began {
-            let title = "could not be sent for so long that it was given up";
-            return self.fail(message, json!({ "title": title }));
-        }
-        // The first attempt uses what the bot's last batch saw; a retry looks again, in case somebody mended something.
-        let credentials = match self.cache.credentials(&self.db, message.bot_id, message.attempts > 1).await {
-            Ok(Some(credentials)) => credentials,
-            Ok(None) => {
-                return SendResult::Failed {
-                    error: json!({ "title": "the bot has no WhatsApp credentials any more" }),
-                };
-            }
-            Err(error) => {
-                tracing::warn!(message.id = %message.id, %error, "the bot's credentials could not be read");
-                return SendResult::Spared { at: began + self.settings.doubt };
-            }
+    /// None when the message is another host's by now. `host`: what this one was when it was decided that it goes.
+    async fn attempt(self: &Arc<Self>, message: &Unsent, epoch: Epoch, host: HostId) -> Option<SendResult> {
+        let prepared = match self.prepare(message, epoch).await {
+            Ok(prepared) => prepared,
+            Err(result) => return Some(result),
         };
-        let sender = Sender::of(&credentials);
-        let content = OutgoingMessage { kind: message.kind.clone(), content: message.content.clone() };
-        match self.templates.objection_of(message.bot_id, &content).await {
-            Ok(None) => {}
-            Ok(Some(objection)) => return self.fail(message, objection.error()),
-            Err(error) => {
-                tracing::warn!(message.id = %message.id, %error, "the bot's templates could not be read");
-                return SendResult::Spared { at: began + self.settings.doubt };
-            }
+        // A host that was silent for too long may have been declared dead: then another one sends this message. Asked
+        // last, because whatever comes before may have taken long.
+        if !self.membership.is_certain(host).await {
+            return None;
         }
-        match self.came_too_late(message, began).await {
-            Ok(None) => {}
-            Ok(Some(error)) => return self.fail(message, error),
-            Err(error) => {
-                tracing::warn!(message.id = %message.id, %error, "the contact's window could not be read");
-                return SendResult::Spared { at: began + self.settings.doubt };
-            }
-        }
-        if let Some(at) = self.held_up(message, epoch) {
-            return SendResult::Spared { at };
-        }
-        let body = send::request(&message.to, &content, &message.id.to_string(), None);
-        match self.client.send(&message.phone_number_id, credentials.access_token.reveal(), &body).await {
+        let Prepared { credentials, sender, body, began } = prepared;
+        Some(match self.client.send(&message.phone_number_id, credentials.access_token.reveal(), &body).await {
             Ok(accepted) => {
                 metrics::count(metrics::SENT);
                 self.passed(message, &sender, began);
@@ -90,7 +69,52 @@ impl Outbox {
                 SendResult::Accepted { wamid: Some(nul::without_in_text(&accepted.wamid)) }
             }
             Err(error) => self.judge(message, &error, &sender, began),
+        })
+    }
+
+    /// Makes the request, unless something has come up since the message was queued: then what becomes of it.
+    async fn prepare(&self, message: &Unsent, epoch: Epoch) -> Result<Prepared, SendResult> {
+        let began = self.clock.now();
+        if message.created_at + EXPIRES_AFTER <= began {
+            let title = "could not be sent for so long that it was given up";
+            return Err(self.fail(message, json!({ "title": title })));
         }
+        // The first attempt uses what the bot's last batch saw; a retry looks again, in case somebody mended something.
+        let credentials = match self.cache.credentials(&self.db, message.bot_id, message.attempts > 1).await {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) => {
+                return Err(SendResult::Failed {
+                    error: json!({ "title": "the bot has no WhatsApp credentials any more" }),
+                });
+            }
+            Err(error) => {
+                tracing::warn!(message.id = %message.id, %error, "the bot's credentials could not be read");
+                return Err(SendResult::Spared { at: began + self.settings.doubt });
+            }
+        };
+        let sender = Sender::of(&credentials);
+        let content = OutgoingMessage { kind: message.kind.clone(), content: message.content.clone() };
+        match self.templates.objection_of(message.bot_id, &content).await {
+            Ok(None) => {}
+            Ok(Some(objection)) => return Err(self.fail(message, objection.error())),
+            Err(error) => {
+                tracing::warn!(message.id = %message.id, %error, "the bot's templates could not be read");
+                return Err(SendResult::Spared { at: began + self.settings.doubt });
+            }
+        }
+        match self.came_too_late(message, began).await {
+            Ok(None) => {}
+            Ok(Some(error)) => return Err(self.fail(message, error)),
+            Err(error) => {
+                tracing::warn!(message.id = %message.id, %error, "the contact's window could not be read");
+                return Err(SendResult::Spared { at: began + self.settings.doubt });
+            }
+        }
+        if let Some(at) = self.held_up(message, epoch) {
+            return Err(SendResult::Spared { at });
+        }
+        let body = send::request(&message.to, &content, &message.id.to_string(), None);
+        Ok(Prepared { credentials, sender, body, began })
     }
 
     /// The last look before the request leaves: until when it must wait after all, because something was paused since it

@@ -3,7 +3,7 @@
 //! A lane holds the unsettled messages of a contact. Its first message waits for a point in time, stands in the queue of
 //! its number, or is on its way. What has to wait for long is not kept here: it is parked in the database.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use chrono::TimeDelta;
 use domain::{BotId, ContactId, DeliveryStatus, MessageId, Time};
@@ -13,10 +13,14 @@ use super::{
     gates::{Gates, Obstacle},
     health::{HealthChange, PROBE_EVERY, RECHECK_HELD},
     pace::Pace,
+    share::Wanted,
 };
 
 /// What has to wait longer than this is parked.
 const PARK_AFTER: TimeDelta = TimeDelta::seconds(60);
+
+/// A clock that shows this much less than before was set back; less is what threads see of each other.
+const SET_BACK: TimeDelta = TimeDelta::seconds(1);
 
 /// A queue: messages of a bot from a number.
 type QueueKey = (BotId, String);
@@ -73,10 +77,12 @@ pub(super) struct State {
     pub(super) asked: HashMap<String, Time>,
     /// Whether no other host sends messages.
     alone: bool,
+    /// What the clock showed last.
+    latest: Time,
 }
 
 impl State {
-    pub(super) fn new(pace: Pace, alone: bool) -> Self {
+    pub(super) fn new(pace: Pace, alone: bool, now: Time) -> Self {
         Self {
             lanes: HashMap::new(),
             timers: BTreeSet::new(),
@@ -89,6 +95,28 @@ impl State {
             health: Vec::new(),
             asked: HashMap::new(),
             alone,
+            latest: now,
+        }
+    }
+
+    /// The clock shows `now`. If it was set back, what waits here waits as long as it was to, instead of as much longer.
+    pub(super) fn notice(&mut self, now: Time) {
+        let by = self.latest - now;
+        self.latest = now;
+        if by < SET_BACK {
+            return;
+        }
+        tracing::warn!(seconds = by.num_seconds(), "the clock was set back");
+        self.pace.set_back(by);
+        self.gates.set_back(by);
+        self.timers = std::mem::take(&mut self.timers).into_iter().map(|(at, contact)| (at - by, contact)).collect();
+        for lane in self.lanes.values_mut() {
+            if let Stage::Waiting(at) = &mut lane.stage {
+                *at -= by;
+            }
+            for message in &mut lane.queue {
+                message.next_attempt_at = message.next_attempt_at.map(|at| at - by);
+            }
         }
     }
 
@@ -223,6 +251,21 @@ impl State {
                 }
             }
         }
+    }
+
+    /// What numbers with messages in their queues want of a rate that several hosts share.
+    pub(super) fn wanted(&mut self, now: Time) -> BTreeMap<String, Wanted> {
+        let mut queued: BTreeMap<&str, usize> = BTreeMap::new();
+        for key in &self.active {
+            if self.gates.closed_until(key.0, &key.1, now).is_none() {
+                *queued.entry(&key.1).or_default() += self.queues.get(key).map_or(0, VecDeque::len);
+            }
+        }
+        let pace = &mut self.pace;
+        queued
+            .into_iter()
+            .filter_map(|(number, count)| Some((number.to_owned(), pace.wanted(number, count, now)?)))
+            .collect()
     }
 
     /// When the next thing is to do, as far as it hangs on time.

@@ -1,6 +1,6 @@
 //! The calls: finding what is called, calling it, and entering it into the books.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use domain::{
     BotId, ContactId,
@@ -9,7 +9,7 @@ use domain::{
 use plugin_host::{CallError, Called, Caller, Finding, Handling, HookRequest, Loaded, Recognition, ServiceError};
 
 use super::{
-    HandleCall, MatchCall, PluginError, Plugins, PollCall, TriggerCall, host_error,
+    HandleCall, MatchCall, PendingValues, PluginError, Plugins, PollCall, TriggerCall, host_error,
     ledger::Entry,
     lock, services,
     services::{CallServices, Mode},
@@ -46,7 +46,7 @@ impl Plugins {
         let caller = self.caller(&setup, bot, Some(contact), call_id, Mode::Real);
         let called = self.host.node(&code, &caller, effect).await;
         let outcome = match self.enter(&setup, bot, call_id, called) {
-            Ok(step) => PluginOutcome::Step(step),
+            Ok(step) => PluginOutcome::Step(Box::new(step)),
             Err(CallError::Fault(fault)) => PluginOutcome::Fault(fault),
             // It may be that another host made the same call meanwhile: then its outcome counts.
             Err(CallError::Failure(failure)) => match keeps_values {
@@ -75,42 +75,45 @@ impl Plugins {
     /// When the plugin or the host cannot.
     pub async fn matches(&self, bot: BotId, call: MatchCall) -> Result<Option<Recognition>, PluginError> {
         let MatchCall { trigger, occurrence } = call;
-        let (setup, code, caller) = self.ready(bot, &trigger).await?;
+        let (setup, code, caller) = self.ready(bot, &trigger, Mode::Real).await?;
         let called = self.host.matches(&code, &caller, &asked(&trigger), &occurrence).await;
         Ok(self.enter(&setup, bot, &trigger.idempotency_key, called)?)
     }
 
-    /// Hands a request to a webhook handler.
+    /// Hands a request to a webhook handler. What it wants kept is to be stored with the events.
     ///
     /// # Errors
     /// When the plugin or the host cannot.
-    pub async fn handle(&self, bot: BotId, call: HandleCall) -> Result<Handling, PluginError> {
+    pub(crate) async fn handle(&self, bot: BotId, call: HandleCall) -> Result<(Handling, PendingValues), PluginError> {
         let HandleCall { trigger, method, path, query, headers, body } = call;
         let request = HookRequest { method, path, query, headers, body };
-        let (setup, code, caller) = self.ready(bot, &trigger).await?;
+        let (mode, kept) = later();
+        let (setup, code, caller) = self.ready(bot, &trigger, mode).await?;
         let called = self.host.handle(&code, &caller, &asked(&trigger), &request).await;
-        Ok(self.enter(&setup, bot, &trigger.idempotency_key, called)?)
+        Ok((self.enter(&setup, bot, &trigger.idempotency_key, called)?, take(&kept)))
     }
 
-    /// Lets a poller look.
+    /// Lets a poller look. What it wants kept is to be stored with the events and the cursor.
     ///
     /// # Errors
     /// When the plugin or the host cannot.
-    pub async fn poll(&self, bot: BotId, call: PollCall) -> Result<Finding, PluginError> {
+    pub(crate) async fn poll(&self, bot: BotId, call: PollCall) -> Result<(Finding, PendingValues), PluginError> {
         let PollCall { trigger, cursor } = call;
-        let (setup, code, caller) = self.ready(bot, &trigger).await?;
+        let (mode, kept) = later();
+        let (setup, code, caller) = self.ready(bot, &trigger, mode).await?;
         let called = self.host.poll(&code, &caller, &asked(&trigger), cursor.as_ref()).await;
-        Ok(self.enter(&setup, bot, &trigger.idempotency_key, called)?)
+        Ok((self.enter(&setup, bot, &trigger.idempotency_key, called)?, take(&kept)))
     }
 
     async fn ready(
         &self,
         bot: BotId,
         trigger: &TriggerCall,
+        mode: Mode,
     ) -> Result<(Arc<Setup>, Arc<Loaded>, Caller), PluginFailure> {
         let setup = self.setup(SetupKey { bot, name: trigger.plugin.clone(), digest: None }).await?;
         let code = self.code(&setup.digest).await?;
-        let caller = self.caller(&setup, bot, trigger.contact, &trigger.idempotency_key, Mode::Real);
+        let caller = self.caller(&setup, bot, trigger.contact, &trigger.idempotency_key, mode);
         Ok((setup, code, caller))
     }
 
@@ -189,6 +192,16 @@ impl Plugins {
             SetupError::Failure(failure) => failure,
         })
     }
+}
+
+/// Where a call leaves what it keeps.
+fn later() -> (Mode, Arc<Mutex<PendingValues>>) {
+    let kept = Arc::new(Mutex::new(PendingValues::none()));
+    (Mode::Later(kept.clone()), kept)
+}
+
+fn take(kept: &Mutex<PendingValues>) -> PendingValues {
+    std::mem::replace(&mut *lock(kept), PendingValues::none())
 }
 
 fn asked(call: &TriggerCall) -> plugin_host::TriggerCall {

@@ -8,6 +8,7 @@ mod call;
 mod calls;
 mod exchange;
 mod ledger;
+mod pending;
 mod prometheus;
 mod revision;
 mod services;
@@ -43,6 +44,7 @@ use revision::Revision;
 use setup::{Setup, SetupKey};
 
 pub use call::{HandleCall, MatchCall, PluginError, PollCall, TriggerCall};
+pub(crate) use pending::{ATTEMPTS, PendingValues};
 pub use plugin_host::{Finding, Handling, HookRequest, Occurrence, Recognition};
 pub(crate) use setup::secret_place;
 pub use trial::{Trial, TrialCall, TrialOutcome};
@@ -112,7 +114,7 @@ impl Plugins {
             ready_bytes_max: READY_BYTES_MAX,
         };
         let host = Host::new(settings, clock.clone())?;
-        let outside = Arc::new(Outside::new(EgressAllow::new(config.egress.allow.clone()))?);
+        let outside = Arc::new(Outside::new(EgressAllow::new(&config.egress))?);
         Ok(Arc::new(Self {
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             examinations: Semaphore::new(EXAMINATIONS_AT_ONCE),

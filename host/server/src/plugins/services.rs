@@ -1,21 +1,24 @@
 //! What a call of a plugin needs from outside: storage, secrets, requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use domain::{BotId, Clock, ContactId, PluginId, Time, plugin::PluginOutcome};
 use plugin_host::{
-    Commit, Exchange, ExchangeError, KvChanges, KvEntry, KvExpiry, KvScope, KvUsage, Reply, ServiceError, Services,
+    Commit, Exchange, ExchangeError, KvChanges, KvCheck, KvEntry, KvExpiry, KvScope, KvUsage, KvWrite, Reply,
+    ServiceError, Services,
 };
 use storage::{Db, Holder, KeptOutcome, ValueCheck, ValueCommit, ValueExpiry, ValueLimits, ValueWrite};
 
-use super::{exchange::Outside, setup::HeldSecrets};
+use super::{exchange::Outside, lock, pending::PendingValues, setup::HeldSecrets};
 
 /// What becomes of what a call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Mode {
     /// It is real.
     Real,
+    /// It is real, and what it keeps is left here, to be stored with what it found.
+    Later(Arc<Mutex<PendingValues>>),
     /// It is a trial: nothing is kept.
     Trial {
         /// Whether requests are made.
@@ -50,34 +53,15 @@ impl CallServices {
     }
 
     async fn commit(&self, changes: &KvChanges, outcome: Option<&PluginOutcome>) -> storage::Result<Commit> {
-        if self.mode != Mode::Real {
-            return Ok(Commit::Done);
-        }
         let now = self.clock.now();
-        let checks: Vec<_> = changes
-            .checks
-            .iter()
-            .map(|check| ValueCheck {
-                holder: self.holder(check.scope),
-                key: check.key.clone(),
-                version: check.version.map(stored),
-            })
-            .collect();
-        let writes: Vec<_> = changes
-            .writes
-            .iter()
-            .map(|write| ValueWrite {
-                holder: self.holder(write.scope),
-                key: write.key.clone(),
-                value: write.value.clone(),
-                expiry: match write.expiry {
-                    KvExpiry::Never => ValueExpiry::Never,
-                    KvExpiry::After(seconds) => ValueExpiry::At(now + TimeDelta::seconds(seconds.into())),
-                    KvExpiry::Kept => ValueExpiry::Kept,
-                },
-            })
-            .collect();
-        let limits = ValueLimits { keys: stored(changes.stored_keys_max), bytes: stored(changes.stored_bytes_max) };
+        let PendingValues { checks, writes, limits } = match &self.mode {
+            Mode::Real => self.values(changes, now),
+            Mode::Later(pending) => {
+                *lock(pending) = self.values(changes, now);
+                return Ok(Commit::Done);
+            }
+            Mode::Trial { .. } => return Ok(Commit::Done),
+        };
         let mut tx = self.db.begin().await?;
         let done = tx.change_values(&checks, &writes, limits, now).await?;
         if done == ValueCommit::Done
@@ -107,10 +91,36 @@ impl CallServices {
     }
 }
 
+impl CallServices {
+    /// What a call wants kept, as storage takes it.
+    fn values(&self, changes: &KvChanges, now: Time) -> PendingValues {
+        let check = |check: &KvCheck| ValueCheck {
+            holder: self.holder(check.scope),
+            key: check.key.clone(),
+            version: check.version.map(stored),
+        };
+        let write = |write: &KvWrite| ValueWrite {
+            holder: self.holder(write.scope),
+            key: write.key.clone(),
+            value: write.value.clone(),
+            expiry: match write.expiry {
+                KvExpiry::Never => ValueExpiry::Never,
+                KvExpiry::After(seconds) => ValueExpiry::At(now + TimeDelta::seconds(seconds.into())),
+                KvExpiry::Kept => ValueExpiry::Kept,
+            },
+        };
+        PendingValues {
+            checks: changes.checks.iter().map(check).collect(),
+            writes: changes.writes.iter().map(write).collect(),
+            limits: ValueLimits { keys: stored(changes.stored_keys_max), bytes: stored(changes.stored_bytes_max) },
+        }
+    }
+}
+
 #[async_trait::async_trait]
 impl Services for CallServices {
     async fn exchange(&self, exchange: Exchange) -> Result<Reply, ExchangeError> {
-        if self.mode == (Mode::Trial { allows_http: false }) {
+        if matches!(self.mode, Mode::Trial { allows_http: false }) {
             let why = "a trial makes no requests; send `allow_http: true` with it to let it";
             return Err(ExchangeError::Refused(why.into()));
         }

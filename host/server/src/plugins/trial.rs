@@ -60,6 +60,8 @@ pub struct TrialOutcome {
     pub usage: Usage,
     /// What it logged.
     pub logs: Vec<LogLine>,
+    /// What it was denied, each once: sentences that name the missing lines.
+    pub denials: Vec<String>,
     /// What it may do: to be told from what it asks for.
     pub allowed: Grant,
 }
@@ -146,13 +148,13 @@ impl Plugins {
                 })
             }
         };
-        let (result, usage, logs) = outcome;
+        let Called { result, usage, logs, denials } = outcome;
         let result = result.map_err(|error| setup.for_owner_only(error));
-        Ok(Ok(TrialOutcome { result, usage, logs, allowed: grant }))
+        Ok(Ok(TrialOutcome { result, usage, logs, denials, allowed: grant }))
     }
 }
 
-fn shown<T>(called: Called<T>, show: impl FnOnce(T) -> Value) -> (Result<Value, CallError>, Usage, Vec<LogLine>) {
-    let Called { result, usage, logs } = called;
-    (result.map(show), usage, logs)
+fn shown<T>(called: Called<T>, show: impl FnOnce(T) -> Value) -> Called<Value> {
+    let Called { result, usage, logs, denials } = called;
+    Called { result: result.map(show), usage, logs, denials }
 }

@@ -157,7 +157,8 @@ impl Runner {
     /// before their mailboxes. Work that comes to nothing before a plugin is asked need not be written.
     fn is_plain(&self, work: &Work) -> bool {
         let changes_late = self.db.is_shared() && !work.contact_changes.is_empty();
-        !changes_late && !(work.asks.is_some() && work.done.is_empty())
+        let only_asks = work.asks.is_some() && work.done.is_empty();
+        !changes_late && !only_asks
     }
 }
 

@@ -123,6 +123,16 @@ impl Cache {
         Ok(found)
     }
 
+    /// A bot has changed: it is read anew.
+    pub(crate) fn forget(&self, bot: BotId) {
+        self.bots.lock().unwrap_or_else(PoisonError::into_inner).pop(&bot);
+    }
+
+    /// Nothing is known for certain any more of any bot.
+    pub(crate) fn forget_all(&self) {
+        self.bots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The bot's credentials for a send. As of the last batch that the bot was in, or of now when `fresh`.
     pub(crate) async fn credentials(&self, db: &Db, id: BotId, fresh: bool) -> storage::Result<Option<Credentials>> {
         if !fresh && let Some(bot) = self.bots.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {

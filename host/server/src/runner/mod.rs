@@ -43,7 +43,13 @@ pub(crate) use payload::Payload;
 pub(crate) use plugin_calls::{ask_one, surroundings, told};
 pub(crate) use timekeeper::Timekeeper;
 
-use crate::{changes::Changes, essential, host::Membership, outbox::Outbox};
+use crate::{
+    changes::Changes,
+    essential,
+    host::Membership,
+    outbox::Outbox,
+    signals::{Signal, Signals},
+};
 use desk::{Desk, ITEMS_PER_CONTACT, Need, Tools, Work};
 use lanes::{Lanes, Outcome};
 
@@ -65,6 +71,7 @@ pub(crate) struct Runner {
     db: Db,
     clock: Arc<dyn Clock>,
     membership: Arc<Membership>,
+    signals: Arc<Signals>,
     cache: Arc<Cache>,
     outbox: Arc<Outbox>,
     effects: Effects,
@@ -85,6 +92,7 @@ impl Runner {
         db: Db,
         clock: Arc<dyn Clock>,
         membership: Arc<Membership>,
+        signals: Arc<Signals>,
         cache: Arc<Cache>,
         outbox: Arc<Outbox>,
         effects: Effects,
@@ -97,6 +105,7 @@ impl Runner {
             db,
             clock,
             membership,
+            signals,
             cache,
             outbox,
             effects,
@@ -135,14 +144,69 @@ impl Runner {
         self.lanes.wake(contacts);
     }
 
-    /// Something was put into a mailbox that nobody owns: look for it.
+    /// Something was put into mailboxes that nobody owns: one host is to look for it, this one if it can take it.
     pub(crate) fn look(&self) {
+        if self.has_room() {
+            self.timekeeper.nudge();
+        } else {
+            self.signals.free_elsewhere();
+        }
+    }
+
+    /// Many mailboxes may want an owner: all hosts are to look.
+    pub(crate) fn look_together(&self) {
+        self.timekeeper.nudge();
+        self.signals.send(Signal::Free(None));
+    }
+
+    /// Another host says that mailboxes want an owner.
+    pub(crate) fn look_here(&self) {
         self.timekeeper.nudge();
     }
 
-    /// What may have kept a bot from sending is mended.
+    /// This host may not have been told of something: it looks at all that it owns, and for what nobody owns.
+    pub(crate) fn look_again(&self) {
+        self.timekeeper.overlooked();
+    }
+
+    /// Sees that somebody looks at mailboxes that have something new, given with their owners; `host` is what this host
+    /// was when it noted that.
+    pub(crate) fn see_to(&self, host: HostId, owners: impl IntoIterator<Item = (ContactId, Option<HostId>)>) {
+        let (mut ours, mut free) = (Vec::new(), false);
+        let mut theirs: HashMap<HostId, Vec<ContactId>> = HashMap::new();
+        for (contact, owner) in owners {
+            match owner {
+                Some(owner) if owner == host => ours.push(contact),
+                Some(owner) => theirs.entry(owner).or_default().push(contact),
+                None => free = true,
+            }
+        }
+        self.wake(ours);
+        for (host, contacts) in theirs {
+            self.signals.send(Signal::Mail { host, contacts });
+        }
+        if free {
+            self.look();
+        }
+    }
+
+    /// Who takes a mailbox that has something new and no owner: this host, if it works, has room and is certainly alive.
+    pub(crate) fn claimant(&self) -> Option<HostId> {
+        (self.has_room() && self.membership.is_certain_now()).then(|| self.membership.host())
+    }
+
+    /// What may have kept a bot from sending is mended. All hosts try again.
     pub(crate) fn mended(&self, bot: BotId) {
-        self.outbox.mended(bot);
+        self.heard_mended(bot);
+        self.signals.send(Signal::Mended(bot));
+    }
+
+    /// The same, as another host says.
+    pub(crate) fn heard_mended(&self, bot: BotId) {
+        if self.membership.works() {
+            self.outbox.mended(bot);
+            self.timekeeper.nudge();
+        }
     }
 
     /// Meta says that a number's throughput has changed.
@@ -150,7 +214,9 @@ impl Runner {
     /// # Errors
     /// When the database refuses.
     pub(crate) async fn throughput_changed(&self, number: &str) -> storage::Result<()> {
-        self.outbox.throughput_changed(number).await
+        self.outbox.throughput_changed(number).await?;
+        self.signals.send(Signal::Throughput(number.to_owned()));
+        Ok(())
     }
 
     /// A contact's mailbox was parked: its timers are looked up in the database from now on.
@@ -160,7 +226,7 @@ impl Runner {
 
     /// Whether this host takes on more contacts.
     pub(crate) fn has_room(&self) -> bool {
-        !self.stop.is_cancelled() && self.lanes.len() < LANES_MAX && self.outbox.has_room()
+        self.membership.works() && !self.stop.is_cancelled() && self.lanes.len() < LANES_MAX && self.outbox.has_room()
     }
 
     /// How many contacts are in work or wait for a worker.

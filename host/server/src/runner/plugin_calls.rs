@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use domain::{
     BotId, ContactId, EffectOutcome, ItemId, OutgoingMessage, TriggerId,
-    plugin::{FailureKind, NodeStep, PluginEffect, PluginFailure, PluginFault, PluginOutcome},
+    plugin::{FailureKind, PluginEffect, PluginFailure, PluginFault, PluginOutcome},
 };
 use engine::{Limits, triggers::Recognised};
 use futures_util::future::join_all;
@@ -71,8 +71,8 @@ fn holds_nul(value: &serde_json::Value) -> bool {
 
 /// A step with a message that breaks a limit of the Cloud API is none: nothing of it is done.
 fn measured(outcome: PluginOutcome) -> PluginOutcome {
-    let PluginOutcome::Step(NodeStep { actions, .. }) = &outcome else { return outcome };
-    for (n, message) in actions.messages.iter().enumerate() {
+    let PluginOutcome::Step(step) = &outcome else { return outcome };
+    for (n, message) in step.actions.messages.iter().enumerate() {
         // What cannot be read at all is for the engine to refuse.
         let Ok(OutgoingMessage { kind, content }) = engine::literal(&message.message_type, message.content.clone())
         else {
@@ -177,4 +177,48 @@ pub(crate) fn surroundings(
         known["message"] = engine::message_document(message);
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{BotInfo, Contact, InboundMessage};
+    use serde_json::{Value, json};
+
+    use super::surroundings;
+
+    #[test]
+    fn what_triggers_are_told_is_what_the_schema_says() {
+        let text = include_str!("../../../../wit/chatboost-plugin@0.1.0/context.schema.json");
+        let schema: Value = serde_json::from_str(text).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let at = "2026-03-02T03:30:00Z";
+        let bot: BotInfo = serde_json::from_value(json!({ "id": 1, "name": "B", "timezone": "Asia/Kolkata" })).unwrap();
+        let mut person = json!({
+            "id": 2, "bot_id": 1, "tags": [], "attributes": {}, "source": "api", "opted_in": true, "created_at": at,
+            "updated_at": at,
+        });
+        let stranger: Contact = serde_json::from_value(person.clone()).unwrap();
+        for field in ["phone", "bsuid", "username", "name", "first_name", "last_name", "email", "language", "timezone"]
+        {
+            person[field] = field.into();
+        }
+        let known: Contact = serde_json::from_value(person).unwrap();
+        let message: InboundMessage = serde_json::from_value(json!({
+            "id": 3, "type": "interactive", "text": "Blue", "reply_id": "b", "content": {}, "timestamp": at,
+        }))
+        .unwrap();
+        for (contact, message) in [(None, None), (Some(&stranger), None), (Some(&known), Some(&message))] {
+            let told = surroundings(&bot, contact, message, at.parse().unwrap());
+            let faults: Vec<_> = validator.iter_errors(&told).map(|error| error.to_string()).collect();
+            assert!(faults.is_empty(), "{faults:?} in {told:#}");
+            assert_eq!(
+                (told.get("contact").is_some(), told.get("message").is_some()),
+                (contact.is_some(), message.is_some())
+            );
+            assert_eq!(told["now"], "2026-03-02T09:00:00+05:30");
+            for field in told.as_object().unwrap().keys() {
+                assert!(schema["properties"].get(field).is_some(), "the schema does not know {field}");
+            }
+        }
+    }
 }

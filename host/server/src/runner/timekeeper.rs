@@ -1,25 +1,26 @@
 //! Wakes contacts whose time has come, and claims mailboxes that nobody owns.
 //!
 //! It sleeps until the earliest time that it knows of, or until it is nudged; it does not poll. Several hosts on one
-//! PostgreSQL also look every few seconds, in case a nudge was lost with a connection or a host.
+//! PostgreSQL nudge each other; they also look every few seconds, in case a nudge was lost with a connection or a host.
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::{ContactId, Time};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{LANES_MAX, PAUSE_MAX, Runner};
+use crate::pause::jittered;
 
 /// Most mailboxes claimed at once.
 const CLAIM_MAX: i64 = 256;
 /// Longest sleep of the only host of a database: nothing can come due that it does not know of.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// Longest sleep of a host that shares its database.
-const SLEEP_MAX_SHARED: Duration = Duration::from_secs(2);
+/// Longest sleep of a host that shares its database: it may not have heard what another host said.
+const SLEEP_MAX_SHARED: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 struct State {
@@ -29,6 +30,8 @@ struct State {
     owned_at: HashMap<ContactId, Time>,
     /// When the next parked mailbox wants an owner, as far as known.
     next_parked: Option<Time>,
+    /// Whether this host may not have been told of something.
+    in_doubt: bool,
 }
 
 /// See the module.
@@ -47,6 +50,12 @@ impl Timekeeper {
     pub(crate) fn nudge(&self) {
         self.state().next_parked = None;
         self.nudge.notify_one();
+    }
+
+    /// Look now, also at what this host owns: it may not have been told of something.
+    pub(super) fn overlooked(&self) {
+        self.state().in_doubt = true;
+        self.nudge();
     }
 
     /// A contact wants to be woken at a time. `owned`: its mailbox stays with this host until then.
@@ -93,17 +102,18 @@ impl Timekeeper {
 }
 
 pub(super) async fn run(runner: &Arc<Runner>) {
-    let cap = if runner.db.is_shared() { SLEEP_MAX_SHARED } else { SLEEP_MAX };
+    let cap = if runner.db.is_shared() { jittered(SLEEP_MAX_SHARED) } else { SLEEP_MAX };
     let mut looked = Instant::now();
     loop {
         let keeper = &runner.timekeeper;
         let nudged = keeper.nudge.notified();
         let due = keeper.take_due(runner.clock.now());
         runner.lanes.wake(due);
-        if looked.elapsed() >= cap {
+        if std::mem::take(&mut keeper.state().in_doubt) || looked.elapsed() >= cap {
             looked = Instant::now();
             if let Err(error) = overlooked(runner).await {
                 tracing::warn!(%error, "cannot look for what this host was not told of");
+                keeper.state().in_doubt = true;
             }
         }
         let sleep = match claim(runner).await {
@@ -150,9 +160,8 @@ enum Claimed {
 }
 
 async fn claim(runner: &Runner) -> storage::Result<Claimed> {
-    if !runner.has_room() {
-        return Ok(Claimed::Full);
-    }
+    // One that may have been declared dead claims for nobody.
+    let Some(host) = runner.claimant() else { return Ok(Claimed::Full) };
     let now = runner.clock.now();
     // Forgotten before the look, so that whatever is parked from here on is earlier and nudges.
     runner.timekeeper.state().next_parked = None;
@@ -167,7 +176,7 @@ async fn claim(runner: &Runner) -> storage::Result<Claimed> {
     let room = LANES_MAX.saturating_sub(runner.lanes.len());
     let limit = CLAIM_MAX.min(i64::try_from(room).unwrap_or(CLAIM_MAX)).max(1);
     let mut tx = runner.db.begin().await?;
-    let claimed = tx.claim_mailboxes(runner.membership.host(), now, limit).await?;
+    let claimed = tx.claim_mailboxes(host, now, limit).await?;
     tx.commit().await?;
     let none = claimed.is_empty();
     runner.lanes.wake(claimed);

@@ -197,10 +197,9 @@ impl Tx {
         limits: ValueLimits,
         now: Time,
     ) -> Result<ValueCommit> {
-        let mut holders: BTreeMap<Holder, bool> = checks.iter().map(|check| (check.holder, false)).collect();
-        for write in writes {
-            *holders.entry(write.holder).or_default() |= write.value.is_some();
-        }
+        let mut holders: BTreeMap<Holder, HeldUsage> =
+            checks.iter().map(|check| (check.holder, HeldUsage::default())).collect();
+        holders.extend(writes.iter().map(|write| (write.holder, HeldUsage::default())));
         for holder in holders.keys() {
             self.lock_values(holder.plugin.0, holder.bot.0, holder.column()).await?;
         }
@@ -216,15 +215,39 @@ impl Tx {
             }
         }
         for write in writes {
+            let before = self.held_size(write.holder, &write.key, now).await?;
             self.write_value(write, now).await?;
+            let length = |value: &Vec<u8>| i64::try_from(value.len()).unwrap_or(i64::MAX);
+            let after = write.value.as_ref().map(length);
+            let key = i64::try_from(write.key.len()).unwrap_or(i64::MAX);
+            let more = holders.entry(write.holder).or_default();
+            more.keys += i64::from(after.is_some()) - i64::from(before.is_some());
+            more.bytes += after.map_or(0, |bytes| bytes + key) - before.map_or(0, |bytes| bytes + key);
         }
-        for (holder, _) in holders.into_iter().filter(|(_, grows)| *grows) {
+        // Adding up reads every key of the holder, at most as many as it may have: not for a counter that counts on.
+        for (holder, _) in holders.into_iter().filter(|(_, more)| more.keys > 0 || more.bytes > 0) {
             let usage = self.held_usage(holder, now).await?;
             if usage.keys > limits.keys || usage.bytes > limits.bytes {
                 return Ok(ValueCommit::OverQuota(holder));
             }
         }
         Ok(ValueCommit::Done)
+    }
+
+    /// Bytes of a value, if there is one.
+    async fn held_size(&mut self, holder: Holder, key: &str, now: Time) -> Result<Option<i64>> {
+        Ok(on!(self, c => sqlx::query_scalar(
+            "SELECT CAST(OCTET_LENGTH(value) AS BIGINT) FROM plugin_values
+             WHERE plugin_id = $1 AND bot_id = $2 AND holder = $3 AND key = $4
+               AND (expires_at IS NULL OR expires_at > $5)",
+        )
+        .bind(holder.plugin.0)
+        .bind(holder.bot.0)
+        .bind(holder.column())
+        .bind(key)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?)
     }
 
     async fn has_plugin_and_bot(&mut self, plugin: PluginId, bot: BotId) -> Result<bool> {

@@ -1,5 +1,7 @@
 //! Versions of plugins and their components. A version never changes; it can be switched off.
 
+use std::collections::HashMap;
+
 use domain::{PluginId, Time, UserId, plugin::Manifest};
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
@@ -120,6 +122,37 @@ impl Tx {
         .bind(plugin.0)
         .fetch_all(c)
         .await)?)
+    }
+
+    /// The versions of several plugins, in no order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn versions_of_plugins(&mut self, plugins: &[PluginId]) -> Result<HashMap<PluginId, Vec<VersionHead>>> {
+        #[derive(FromRow)]
+        struct OfPlugin {
+            plugin_id: i64,
+            #[sqlx(flatten)]
+            head: VersionHead,
+        }
+        let mut of_each: HashMap<PluginId, Vec<VersionHead>> = HashMap::new();
+        if plugins.is_empty() {
+            return Ok(of_each);
+        }
+        let found: Vec<OfPlugin> = on!(self, c => {
+            let mut query = QueryBuilder::new(
+                "SELECT plugin_id, version, digest, is_enabled, uploaded_at FROM plugin_versions WHERE plugin_id IN (",
+            );
+            let mut list = query.separated(", ");
+            for plugin in plugins {
+                list.push_bind(plugin.0);
+            }
+            query.push(")").build_query_as().persistent(false).fetch_all(c).await
+        })?;
+        for OfPlugin { plugin_id, head } in found {
+            of_each.entry(PluginId(plugin_id)).or_default().push(head);
+        }
+        Ok(of_each)
     }
 
     /// One version of a plugin.

@@ -4,6 +4,7 @@ mod answer;
 mod error;
 mod media;
 mod templates;
+mod wire;
 
 use std::{
     fmt,
@@ -20,6 +21,7 @@ pub use answer::{Accepted, NumberInfo, Throughput};
 pub use error::{BuildError, SendError};
 pub use media::{Download, DownloadError, MediaInfo, Upload, sha256};
 pub use templates::TemplatePage;
+pub use wire::{Carried, Wire};
 
 /// The most bytes of an answer that are read. Meta's are below a kilobyte.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -51,6 +53,8 @@ pub struct Client {
     http: reqwest::Client,
     /// For files that are elsewhere than at the base.
     elsewhere: reqwest::Client,
+    /// Carries messages and questions, if not `http`.
+    wire: Option<Arc<dyn Wire>>,
     /// Base and version, without a slash at the end.
     root: Arc<str>,
 }
@@ -104,7 +108,13 @@ impl Client {
             .build()
             .map_err(|error| BuildError::Tls(error::reason(&error)))?;
         let root = format!("{}/{version}", base.as_str().trim_end_matches('/')).into();
-        Ok(Self { elsewhere: http.clone(), http, root })
+        Ok(Self { elsewhere: http.clone(), http, wire: None, root })
+    }
+
+    /// The client with something else than HTTP to carry messages and questions.
+    #[must_use]
+    pub fn over(self, wire: Arc<dyn Wire>) -> Self {
+        Self { wire: Some(wire), ..self }
     }
 
     /// Sends one message; `body` as made by [`send::request`]. Tries once: there is no idempotency key at Meta, so
@@ -140,13 +150,19 @@ impl Client {
     pub async fn number(&self, phone_number_id: &str, token: &str) -> Result<NumberInfo, SendError> {
         let fields = "?fields=id,display_phone_number,verified_name,quality_rating,throughput";
         let request = self.request(Method::GET, phone_number_id, fields, token)?;
-        let (status, bytes) = answer::read(request).await?;
+        let (status, bytes) = self.read(request).await?;
         NumberInfo::parse(&bytes)
             .ok_or_else(|| SendError::Malformed { http_status: status, reason: "the answer names no number".into() })
     }
 
     async fn post_message(&self, id: &str, token: &str, body: &Value) -> Result<(u16, Vec<u8>), SendError> {
-        answer::read(self.request(Method::POST, id, "/messages", token)?.json(body)).await
+        self.read(self.request(Method::POST, id, "/messages", token)?.json(body)).await
+    }
+
+    async fn read(&self, request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
+        let Some(wire) = &self.wire else { return answer::read(request).await };
+        let (status, bytes) = wire.carry(request.build().map_err(SendError::from_transport)?).await?;
+        if (200..300).contains(&status) { Ok((status, bytes)) } else { Err(answer::refusal(&bytes, status)) }
     }
 
     fn request(&self, method: Method, id: &str, rest: &str, token: &str) -> Result<reqwest::RequestBuilder, SendError> {

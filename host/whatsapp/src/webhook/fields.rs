@@ -1,21 +1,56 @@
 //! A JSON object read one field at a time, so that a field of an unexpected type costs that field only.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, fmt};
 
-use serde_json::{Value, value::RawValue};
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
 
-/// The fields of one object, not yet parsed. `null` counts as absent. Of doubled keys the last one holds.
-pub(super) struct Fields<'a>(HashMap<String, &'a RawValue>);
+/// The fields of one object, not yet parsed. `null` counts as absent. Of doubled keys the last one holds. As received, one
+/// after the other: an object of Meta's has so few that looking them through is quicker than hashing names.
+pub(super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+/// A field's name, which is only copied if there are escapes in it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(Name<'de>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+                let mut found = Vec::with_capacity(8);
+                while let Some(field) = fields.next_entry()? {
+                    found.push(field);
+                }
+                Ok(found)
+            }
+        }
+
+        deserializer.deserialize_map(InOrder).map(Self)
+    }
+}
 
 impl<'a> Fields<'a> {
     /// The fields of `raw`, or `None` when it is no object.
     pub(super) fn of(raw: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(raw.get()).ok().map(Self)
+        serde_json::from_str(raw.get()).ok()
     }
 
     /// One field as received.
     pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied().filter(|raw| raw.get() != "null")
+        let (_, raw) = self.0.iter().rfind(|(Name(known), _)| known == name)?;
+        Some(*raw).filter(|raw| raw.get() != "null")
     }
 
     /// A field that is a text; integers are taken by their digits, because ids come either way and are too big for
@@ -42,14 +77,25 @@ impl<'a> Fields<'a> {
     /// A field parsed whatever it is; integers that only a float could hold become texts, because they are ids. `None`
     /// also for what JSON allows and we cannot hold: numbers beyond a float, nesting beyond the parser's depth.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
-        self.raw(name).and_then(|raw| serde_json::from_str(&with_long_ids_quoted(raw.get())).ok())
+        self.raw(name).and_then(value)
     }
 
     /// All fields but the named ones, parsed; those that cannot be held are left out.
     pub(super) fn rest(&self, but: &[&str]) -> Value {
-        let names = self.0.keys().filter(|name| !but.contains(&name.as_str()));
-        Value::Object(names.filter_map(|name| Some((name.clone(), self.value(name)?))).collect())
+        let mut rest = Map::new();
+        for (Name(name), raw) in self.0.iter().filter(|(Name(name), _)| !but.contains(&name.as_ref())) {
+            match value(raw) {
+                None | Some(Value::Null) => rest.remove(name.as_ref()),
+                Some(value) => rest.insert(name.to_string(), value),
+            };
+        }
+        Value::Object(rest)
     }
+}
+
+/// Whatever it is, with integers that only a float could hold as texts.
+fn value(raw: &RawValue) -> Option<Value> {
+    serde_json::from_str(&with_long_ids_quoted(raw.get())).ok()
 }
 
 /// Puts integers beyond 64 bits into quotes.
@@ -112,6 +158,15 @@ fn text(raw: &RawValue) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_doubled_keys_the_last_one_holds() {
+        let raw: &RawValue = serde_json::from_str(r#"{"a":1,"b":2,"\u0061":"c","b":null,"d":[],"d":{}}"#).unwrap();
+        let fields = Fields::of(raw).unwrap();
+        assert_eq!(fields.text("a").as_deref(), Some("c"));
+        assert_eq!((fields.raw("b").is_none(), fields.raw("e").is_none()), (true, true));
+        assert_eq!(fields.rest(&["d"]), serde_json::json!({ "a": "c" }));
+    }
 
     #[test]
     fn only_integers_that_nothing_exact_holds_become_texts() {

@@ -47,10 +47,15 @@ impl PluginNode {
         declared.chain(self.error.map(Some)).collect()
     }
 
+    /// Where it goes when a call of it fails, or a message that it sent fails for good.
+    pub(super) fn error(&self) -> Option<usize> {
+        self.error
+    }
+
     pub(super) fn resume(&self, run: &mut Run<'_>, wake: Wake) -> Result<Next, Failure> {
         match wake {
             Wake::Effect(EffectOutcome::Plugin { outcome, attempts }) => match *outcome {
-                PluginOutcome::Step(step) => self.stepped(run, step, attempts),
+                PluginOutcome::Step(step) => self.stepped(run, *step, attempts),
                 PluginOutcome::Fault(fault) => self.faulted(run, fault, attempts),
                 PluginOutcome::Failure(failure) => self.failed(run, &failure, attempts),
             },

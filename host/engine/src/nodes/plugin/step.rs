@@ -137,17 +137,33 @@ impl PluginNode {
             run.log("plugin_failed", Value::Object(detail));
             return Err(Failure(reason));
         }
+        self.keep_error(run, kind, detail.get("code").cloned(), &reason)?;
+        Ok(run.leave("plugin_failed", ERROR, self.error, detail))
+    }
+
+    /// A message that it sent has failed for good: takes the exit `error`, as when a call fails.
+    pub(in crate::nodes) fn message_failed(
+        &self,
+        run: &mut Run<'_>,
+        reason: &str,
+        code: Value,
+        detail: Map<String, Value>,
+    ) -> Result<Next, Failure> {
+        self.keep_error(run, "message_failed", Some(code).filter(|code| !code.is_null()), reason)?;
+        Ok(run.leave("message_failed", ERROR, self.error, detail))
+    }
+
+    /// Keeps in `state._error` why the exit `error` is taken.
+    fn keep_error(&self, run: &mut Run<'_>, kind: &str, code: Option<Value>, reason: &str) -> Result<(), Failure> {
         let mut told = Map::from_iter([
             ("plugin".to_owned(), json!(self.pin.name)),
             ("kind".to_owned(), json!(kind)),
             ("message".to_owned(), json!(reason)),
         ]);
-        if let Some(code) = detail.get("code") {
-            told.insert("code".to_owned(), code.clone());
-        }
+        told.extend(code.map(|code| ("code".to_owned(), code)));
         let target = Target::parse("state._error").map_err(Failure)?;
         run.assign(vec![(target, Some(Value::Object(told)))])?;
-        Ok(run.leave("plugin_failed", ERROR, self.error, detail))
+        Ok(())
     }
 
     fn way(&self, run: &Run<'_>, outcome: NodeOutcome) -> Result<Way, String> {
@@ -232,6 +248,7 @@ fn failure_word(kind: FailureKind) -> &'static str {
         FailureKind::TimedOut => "timed_out",
         FailureKind::OutOfMemory => "out_of_memory",
         FailureKind::Trapped => "trapped",
+        FailureKind::Denied => "denied",
         FailureKind::InvalidOutput => "invalid_output",
         FailureKind::Overloaded => "overloaded",
         FailureKind::CircuitOpen => "circuit_open",

@@ -22,7 +22,11 @@ const REDIRECTS_MAX: usize = 5;
 impl Host for State {
     async fn send(&mut self, request: Request) -> Result<Result<Response, Error>> {
         self.host_call("http")?;
-        Ok(self.follow(request).await)
+        let answer = self.follow(request).await;
+        if let Err(Error::Denied(why)) = &answer {
+            self.denied(why.as_str());
+        }
+        Ok(answer)
     }
 }
 

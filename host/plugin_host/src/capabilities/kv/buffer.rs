@@ -47,6 +47,16 @@ impl Buffer {
         self.slot(scope, key).stored = Some(found);
     }
 
+    /// Whether a value of so many bytes takes more room than the one that this call sees. Of one that it has not read, yes.
+    pub(super) fn grows(&self, scope: KvScope, key: &str, bytes: usize) -> bool {
+        let Some(slot) = self.slots.get(&(scope, key.to_owned())) else { return true };
+        let seen = match &slot.written {
+            Some(written) => written.value.as_ref().map(Vec::len),
+            None => slot.stored.as_ref().and_then(Option::as_ref).map(|entry| entry.value.len()),
+        };
+        seen.is_none_or(|seen| bytes > seen)
+    }
+
     pub(super) fn current(&mut self, scope: KvScope, key: &str) -> Current {
         let slot = self.slot(scope, key);
         let stored = slot.stored.as_ref().and_then(Option::as_ref);

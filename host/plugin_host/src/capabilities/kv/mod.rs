@@ -26,9 +26,9 @@ impl State {
             Scope::Bot => KvScope::Bot,
             Scope::Contact => KvScope::Contact,
         };
-        self.caller.rights.kv(scope).map_err(|denial| Error::Denied(denial.into()))?;
+        self.caller.rights.kv(scope).map_err(|denial| Error::Denied(self.denied(denial)))?;
         if scope == KvScope::Contact && !self.caller.has_contact {
-            return Err(Error::Denied("there is no contact in this call".into()));
+            return Err(Error::Denied(self.denied("there is no contact in this call")));
         }
         let most = self.caller.limits.kv_calls;
         if self.meter.kv_calls.fetch_add(1, Relaxed) >= most {
@@ -83,7 +83,7 @@ impl State {
             return Err(Error::Invalid("a placeholder of a secret cannot be kept: it means nothing later".into()));
         }
         self.kv_bytes(key.len() + bytes)?;
-        let grows = value.is_some();
+        let grows = value.is_some() && self.kv.grows(scope, key, bytes);
         let before = self.kv.write(scope, key, value, expiry);
         if grows && let Err(error) = self.kv_room(scope).await {
             self.kv.put_back(scope, key, before);

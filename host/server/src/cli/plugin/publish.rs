@@ -28,10 +28,8 @@ pub(super) async fn run(options: &Options) -> Result<(), String> {
     let version = &answer["version"];
     let report = serde_json::from_value(version["report"].clone());
     let report: Report = report.map_err(|error| format!("uploaded, but the report cannot be read: {error}"))?;
-    report::show(
-        version["name"].as_str().unwrap_or_default(),
-        version["version"].as_str().unwrap_or_default(),
-        &report,
-    );
+    let text = |field: &str| version[field].as_str().unwrap_or_default();
+    report::show(text("name"), text("version"), &report);
+    println!("Published {} {} to {}.", text("name"), text("version"), options.server.address());
     Ok(())
 }

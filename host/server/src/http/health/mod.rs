@@ -13,3 +13,8 @@ pub(super) struct Health {
     /// `ok`
     status: &'static str,
 }
+
+impl Health {
+    /// All is well.
+    pub(super) const OK: Self = Self { status: "ok" };
+}

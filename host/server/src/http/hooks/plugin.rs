@@ -13,13 +13,14 @@ use domain::{
 };
 use engine::Limits;
 use storage::TriggerRow;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Call, answer};
 use crate::{
     app::App,
     findings::Findings,
     http::problem::{Kind, Problem, Result},
-    plugins::{HandleCall, PluginError, TriggerCall},
+    plugins::{ATTEMPTS, HandleCall, PluginError, TriggerCall},
     runner::{surroundings, told},
     secrets::random_text,
 };
@@ -55,28 +56,34 @@ pub(super) async fn take(app: &App, trigger: &TriggerRow, rule: &PluginRule, cal
             .collect(),
         body: call.body.to_vec(),
     };
-    let handling = match tokio::time::timeout(TIME_MAX, app.plugins.handle(bot.id, handle)).await {
-        Ok(Ok(handling)) => handling,
-        Ok(Err(error)) => return Err(failed(app, trigger, &error).await),
-        Err(_) => {
-            let message = format!("no answer within {} s", TIME_MAX.as_secs());
-            let failure = PluginFailure { kind: FailureKind::TimedOut, message, detail: None };
-            return Err(failed(app, trigger, &PluginError::Failure(failure)).await);
+    let deadline = Instant::now() + TIME_MAX;
+    for _ in 0..ATTEMPTS {
+        let (handling, values) = match timeout_at(deadline, app.plugins.handle(bot.id, handle.clone())).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(error)) => return Err(failed(app, trigger, &error).await),
+            Err(_) => {
+                let message = format!("no answer within {} s", TIME_MAX.as_secs());
+                return Err(failed(app, trigger, &failure(FailureKind::TimedOut, message)).await);
+            }
+        };
+        let findings = match Findings::check(handling.events, &Limits::default()) {
+            Ok(findings) => findings,
+            Err(reason) => {
+                let message = format!("what it returned cannot be used: {reason}");
+                return Err(failed(app, trigger, &failure(FailureKind::InvalidOutput, message)).await);
+            }
+        };
+        if app.work.take_handling(trigger, findings, &values).await? {
+            let status = StatusCode::from_u16(handling.status).unwrap_or(StatusCode::OK);
+            return Ok((status, answer::headers(handling.headers), Body::from(handling.body)).into_response());
         }
-    };
-    let findings = match Findings::check(handling.events, &Limits::default()) {
-        Ok(findings) => findings,
-        Err(reason) => {
-            let message = format!("what it returned cannot be used: {reason}");
-            let failure = PluginFailure { kind: FailureKind::InvalidOutput, message, detail: None };
-            return Err(failed(app, trigger, &PluginError::Failure(failure)).await);
-        }
-    };
-    if !findings.is_empty() {
-        app.work.take_findings(trigger, findings, "a request came in").await?;
     }
-    let status = StatusCode::from_u16(handling.status).unwrap_or(StatusCode::OK);
-    Ok((status, answer::headers(handling.headers), Body::from(handling.body)).into_response())
+    let message = format!("others changed the plugin's values {ATTEMPTS} times while it worked on them");
+    Err(failed(app, trigger, &failure(FailureKind::Overloaded, message)).await)
+}
+
+fn failure(kind: FailureKind, message: String) -> PluginError {
+    PluginError::Failure(PluginFailure { kind, message, detail: None })
 }
 
 /// What whoever sent the request learns of a failure: nothing but whether to come again. The trigger's log has the rest.

@@ -29,10 +29,13 @@ pub(in crate::http) async fn list(
     query.finish()?;
     let mut tx = app.db.read().await?;
     let page = tx.plugins(current.id, paging.limit, paging.skip).await?;
-    let mut shown = Vec::new();
-    for plugin in page.items {
-        let versions = tx.plugin_versions(plugin.id).await?;
-        shown.push(PluginView::new(plugin, versions, &current));
-    }
+    let ids: Vec<_> = page.items.iter().map(|plugin| plugin.id).collect();
+    let mut versions = tx.versions_of_plugins(&ids).await?;
+    tx.commit().await?;
+    let show = |plugin: storage::Plugin| {
+        let versions = versions.remove(&plugin.id).unwrap_or_default();
+        PluginView::new(plugin, versions, &current)
+    };
+    let shown = page.items.into_iter().map(show).collect();
     Ok(Json(paging.envelope(storage::Page { items: shown, total: page.total }, |view| view)))
 }

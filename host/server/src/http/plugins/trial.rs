@@ -79,6 +79,8 @@ pub(in crate::http) struct TrialView {
     /// What it logged.
     #[schema(value_type = Vec<Object>)]
     logs: Vec<LogLine>,
+    /// What this call used and was denied, in order: each a sentence that says which line is missing where.
+    denials: Vec<String>,
     /// What it asks for and was not given, each as a line to be put into the grant.
     missing: Vec<String>,
     /// What it asks for and the operator does not allow.
@@ -138,6 +140,7 @@ pub(in crate::http) async fn trial(
             fault: None,
             failure: Some(PluginFailure { detail: None, ..failure }),
             logs: Vec::new(),
+            denials: Vec::new(),
             missing: Vec::new(),
             refused_by_operator: Vec::new(),
             usage: Usage::default(),
@@ -146,14 +149,14 @@ pub(in crate::http) async fn trial(
 }
 
 fn shown(outcome: TrialOutcome, wanted: &Capabilities, operator: &OperatorPolicy) -> TrialView {
-    let TrialOutcome { result, usage, logs, allowed } = outcome;
+    let TrialOutcome { result, usage, logs, denials, allowed } = outcome;
     let (result, fault, failure) = match result {
         Ok(result) => (Some(result), None, None),
         Err(CallError::Fault(fault)) => (None, Some(json!(fault)), None),
         Err(CallError::Failure(failure)) => (None, None, Some(failure)),
     };
     let (missing, refused_by_operator) = (missing(wanted, &allowed), refused(wanted, operator));
-    TrialView { result, fault, failure, logs, missing, refused_by_operator, usage }
+    TrialView { result, fault, failure, logs, denials, missing, refused_by_operator, usage }
 }
 
 /// What was read, before the manifest says what it means.

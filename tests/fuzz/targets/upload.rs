@@ -1,0 +1,4 @@
+//! Uploads.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::upload(bytes));
