@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Database of the server; an SQLite file of its own unless given. Must be empty.
     #[arg(long, global = true)]
     pub(crate) database_url: Option<String>,
+    /// Hosts on that database, which must be PostgreSQL for more than one; conversations are divided among them.
+    #[arg(long, global = true, default_value_t = 1)]
+    pub(crate) hosts: usize,
     /// Where the server keeps its files; a temporary folder unless given.
     #[arg(long, global = true)]
     pub(crate) data_dir: Option<PathBuf>,

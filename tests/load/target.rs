@@ -27,6 +27,8 @@ pub(crate) struct Target {
     token: String,
     /// The bot, once set up.
     pub(crate) bot: i64,
+    /// The other hosts on the same database.
+    others: Vec<Target>,
     _folder: Option<TempDir>,
 }
 
@@ -39,8 +41,17 @@ impl Drop for Target {
 }
 
 impl Target {
-    /// Starts ChatBoost with pacing switched off, against a stand-in for Meta.
+    /// Starts ChatBoost with pacing switched off, against a stand-in for Meta: as many hosts as asked for.
     pub(crate) async fn server(options: &Options, graph: SocketAddr) -> Result<Self, String> {
+        let mut target = Self::host(options, graph).await?;
+        target.set_up().await?;
+        for _ in 1..options.hosts {
+            target.others.push(Self::host(options, graph).await?);
+        }
+        Ok(target)
+    }
+
+    async fn host(options: &Options, graph: SocketAddr) -> Result<Self, String> {
         let program = match &options.server {
             Some(program) => program.clone(),
             None => beside("chatboost")?,
@@ -61,6 +72,7 @@ impl Target {
             .env("WHATSAPP_ACCESS_TOKEN", "load")
             .env("WHATSAPP_MESSAGES_PER_SECOND", "0")
             .env("WHATSAPP_PAIR_PACING", "false")
+            .env("SECRET_KEY", "the same on every host under load")
             .env("RUST_LOG", "warn")
             .env_remove("DATABASE_URL");
         if let Some(url) = &options.database_url {
@@ -68,7 +80,6 @@ impl Target {
         }
         let mut target = Self::spawn(command, &program, address, folder)?;
         target.wait_until_ready().await?;
-        target.set_up().await?;
         Ok(target)
     }
 
@@ -85,7 +96,7 @@ impl Target {
         let line = tokio::io::BufReader::new(out).lines().next_line().await.map_err(|error| error.to_string())?;
         let address = line.and_then(|line| line.parse().ok()).ok_or("the ceiling did not say where it listens")?;
         let http = client()?;
-        Ok(Self { child, address, http, token: String::new(), bot: 0, _folder: None })
+        Ok(Self { child, address, http, token: String::new(), bot: 0, others: Vec::new(), _folder: None })
     }
 
     fn spawn(
@@ -100,12 +111,21 @@ impl Target {
                 program.display()
             )
         })?;
-        Ok(Self { child, address, http: client()?, token: String::new(), bot: 0, _folder: folder })
+        Ok(Self { child, address, http: client()?, token: String::new(), bot: 0, others: Vec::new(), _folder: folder })
     }
 
-    /// Process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Process ids of all hosts.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.all().map(|host| host.child.id()).collect()
+    }
+
+    /// Where the hosts listen.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.all().map(|host| host.address).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), String> {

@@ -53,11 +53,11 @@ async fn measure(
     times: usize,
     name: &str,
 ) -> Result<Figures, String> {
-    drive(options, meta, target.address, closed, closed.messages / 10, times, "warm-up").await;
+    drive(options, meta, &target.addresses(), closed, closed.messages / 10, times, "warm-up").await;
     settle(meta).await;
     meta.score.borrow_mut().reset();
     let watch = Watch::start(target);
-    drive(options, meta, target.address, closed, closed.messages, times, name).await;
+    drive(options, meta, &target.addresses(), closed, closed.messages, times, name).await;
     let seconds = watch.began.elapsed().as_secs_f64();
     settle(meta).await;
     Ok(watch.figures(name, meta, seconds))
@@ -67,7 +67,7 @@ async fn measure(
 async fn drive(
     options: &Options,
     meta: &Rc<Meta>,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     closed: &Closed,
     messages: u64,
     times: usize,
@@ -80,6 +80,7 @@ async fn drive(
     let tasks: Vec<_> = (0..slots)
         .map(|slot| {
             let (meta, left, run, bar) = (Rc::clone(meta), Rc::clone(&left), Rc::clone(&run), bar.clone());
+            let address = addresses[slot % addresses.len()];
             task::spawn_local(async move {
                 let mut poster = Poster::new(address);
                 let mut own = (slot..contacts).step_by(slots).cycle();

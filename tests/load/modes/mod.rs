@@ -115,23 +115,25 @@ async fn settle(meta: &Meta) {
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
-/// What the server used from here on.
+/// What the hosts use from here on, together.
 struct Watch {
-    pid: u32,
+    pids: Vec<u32>,
     cpu: f64,
     began: Instant,
 }
 
 impl Watch {
     fn start(target: &Target) -> Self {
-        Self { pid: target.pid(), cpu: usage::cpu_seconds(target.pid()), began: Instant::now() }
+        let pids = target.pids();
+        Self { cpu: usage::cpu_seconds(&pids), pids, began: Instant::now() }
     }
 
     /// The figures of what was scored since.
     fn figures(&self, name: &str, meta: &Meta, seconds: f64) -> report::Figures {
         let score = meta.score.borrow();
-        let (memory_mb, memory_peak_mb) = usage::memory_mb(self.pid);
-        report::Figures::new(name, &score, seconds, usage::cpu_seconds(self.pid) - self.cpu, memory_mb, memory_peak_mb)
+        let (memory_mb, memory_peak_mb) = usage::memory_mb(&self.pids);
+        let cpu = usage::cpu_seconds(&self.pids) - self.cpu;
+        report::Figures::new(name, &score, seconds, cpu, memory_mb, memory_peak_mb)
     }
 }
 
