@@ -42,8 +42,8 @@ async fn hosts_that_send_from_one_number_together_are_never_too_fast_and_use_its
     let refused: Vec<_> = cluster.emulator.refusals().into_values().collect();
     assert!(refused.iter().all(|&times| times < 20) && refused.len() < 2, "{refused:?} after {took:?}");
     assert_eq!(cluster.emulator.count(), total as u64, "nothing twice");
-    // A second's worth may go at once.
-    assert!(took > Duration::from_millis(7_400), "{total} messages at 60 a second in {took:?}");
+    // A second's worth may go at once, and what each sends until it hears of the other. Two that do not share take 3.3 s.
+    assert!(took > Duration::from_secs(5), "{total} messages at 60 a second in {took:?}");
     // That they use the rate is asserted where no machine is slow, in `outbox/share.rs`; here, that they share it.
     let number = cluster.emulator.number().phone_number_id.clone();
     let long_ago = cluster.hosts[0].app().clock.now() - TimeDelta::days(1);
