@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::{
     clock::SimClock,
     meta::{Job, Meta},
-    stage::{PEOPLE_MAX, TICKS, TIMER_SECONDS, phone},
+    stage::{DOUBT_SECONDS, PEOPLE_MAX, TICKS, TIMER_SECONDS, phone},
 };
 
 /// What should have come of what a person wrote.
@@ -168,8 +168,8 @@ fn order(phone: &str, meta: &Meta, wrong: &mut Vec<String>) {
 /// A message went out as often as it may, and its status is what was told of it. Answers how often too many, for a reason.
 fn sent(message: &AuditedMessage, meta: &Meta, wrong: &mut Vec<String>) -> u64 {
     let taken: Vec<_> = meta.taken.iter().filter(|taken| taken.row == message.id).collect();
-    let refused = meta.refused.contains(&message.id);
-    if taken.is_empty() && !refused {
+    let refused = meta.refused.get(&message.id).copied();
+    if taken.is_empty() && refused.is_none() {
         wrong.push(format!("never sent: {message:?}"));
     }
     let again = u64::try_from(taken.len()).unwrap_or(u64::MAX).saturating_sub(1);
@@ -181,6 +181,9 @@ fn sent(message: &AuditedMessage, meta: &Meta, wrong: &mut Vec<String>) -> u64 {
         wrong.push(format!("sent {} times, which was not counted: {message:?}", taken.len()));
     }
     for (before, after) in taken.iter().zip(taken.iter().skip(1)) {
+        if after.at - before.at < TimeDelta::seconds(DOUBT_SECONDS.into()) {
+            wrong.push(format!("sent again before a report of the first try could come: {before:?}, {after:?}"));
+        }
         let proven = meta.jobs.iter().find(|job| {
             job.status.as_ref().is_some_and(|told| told.row == message.id && told.names_row)
                 && job.acknowledged.is_some_and(|(_, at)| at < after.at)
@@ -199,10 +202,14 @@ fn sent(message: &AuditedMessage, meta: &Meta, wrong: &mut Vec<String>) -> u64 {
         }
         None => None,
     };
-    let failed = refused.then_some(DeliveryStatus::Failed);
-    let status = told.into_iter().chain(failed).max_by_key(|status| status.rank());
-    if status.is_none_or(|status| status.as_str() != message.status) {
-        wrong.push(format!("has not the status {status:?}: {message:?}"));
+    // A host may die with a refusal in its hands; then the message is tried again, and what Meta says next counts.
+    let superseded = refused.is_some_and(|before| before < taken.len());
+    let statuses = match (told, refused.map(|_| DeliveryStatus::Failed)) {
+        (Some(told), Some(_)) if superseded => vec![told],
+        (told, failed) => told.into_iter().chain(failed).max_by_key(|status| status.rank()).into_iter().collect(),
+    };
+    if !statuses.iter().any(|status| status.as_str() == message.status) {
+        wrong.push(format!("has not the status {statuses:?}: {message:?}"));
     }
     again
 }

@@ -83,8 +83,8 @@ impl Job {
 pub(super) struct Meta {
     pub(super) jobs: Vec<Job>,
     pub(super) taken: Vec<Taken>,
-    /// Rows that Meta refused for good.
-    pub(super) refused: Vec<i64>,
+    /// Rows that Meta refused for good, and how often it had taken each before it last did.
+    pub(super) refused: BTreeMap<i64, usize>,
     /// How often Meta took a row and the host that sent it could not know.
     pub(super) excuses: BTreeMap<i64, u64>,
     next: u64,
@@ -168,6 +168,12 @@ impl Meta {
                 Some(Told { row, wamid: wamid.clone(), stage, names_row });
         }
         wamid
+    }
+
+    /// Refuses a row for good.
+    pub(super) fn refuse(&mut self, row: i64) {
+        let before = self.taken.iter().filter(|taken| taken.row == row).count();
+        self.refused.insert(row, before);
     }
 
     /// Notes that a host which is gone cannot know any more that Meta took these rows.

@@ -232,7 +232,7 @@ impl Run<'_> {
                 Ok((400, meta::refusal(131_056)))
             }
             _ => {
-                self.meta.refused.push(row);
+                self.meta.refuse(row);
                 self.note(|| format!("Meta REFUSES {row} of host {host}"));
                 Ok((400, meta::refusal(meta::undeliverable())))
             }
