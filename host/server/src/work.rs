@@ -295,6 +295,11 @@ impl Work {
         self.signals.send(Signal::Schedules);
     }
 
+    /// How many hosts send, this one included, as far as it has heard.
+    pub fn hosts_sending(&self) -> usize {
+        self.outbox.hosts()
+    }
+
     /// Contacts in work and messages not yet settled on this host, for tests and metrics: both 0 when it is idle.
     pub fn pending(&self) -> (usize, usize) {
         (self.runner.in_work(), self.outbox.len())

@@ -62,7 +62,10 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
             if finished {
                 return;
             }
-            let next = outbox.state().next_due(outbox.clock.now()).filter(|_| !outbox.stop.is_cancelled());
+            let next = {
+                let (mut state, now) = outbox.at_present();
+                state.next_due(now).filter(|_| !outbox.stop.is_cancelled())
+            };
             let sleep = next.map_or(SLEEP_MAX, |at| outbox.clock.until(at, SLEEP_MAX));
             tokio::select! {
                 () = changed => {}
@@ -113,10 +116,8 @@ struct Committed {
 
 impl Outbox {
     fn next_round(&self) -> Round {
-        let now = self.clock.now();
         let stopping = self.stop.is_cancelled();
-        let mut state = self.state();
-        state.notice(now);
+        let (mut state, now) = self.at_present();
         let count = state.results.len().min(BATCH_MAX);
         let epoch = state.gates.epoch();
         let mut round = Round { results: state.results.drain(..count).collect(), epoch, ..Round::default() };
@@ -246,10 +247,10 @@ impl Outbox {
 
     /// Brings the lanes to what was committed and lets the next messages go.
     fn apply(self: &Arc<Self>, round: Round, done: Committed) {
-        let (now, epoch) = (self.clock.now(), round.epoch);
+        let epoch = round.epoch;
         let mut go = Vec::new();
         let mut wake = done.wake;
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         for (contact, message, result) in &round.results {
             if !done.locked.contains_key(contact) {
                 state.forget(*contact);

@@ -65,7 +65,7 @@ impl Outbox {
         match (verdict.retry, verdict.problem) {
             (Retry::Never, _) => self.fail(message, described),
             (Retry::Backoff { .. }, _) if is_limit => {
-                let at = self.pause(message, verdict.scope, error, sender, began, now);
+                let at = self.pause(message, verdict.scope, error, sender, began);
                 SendResult::Again { at, error: described, ambiguous: false }
             }
             (Retry::Backoff { most }, _) => {
@@ -92,15 +92,7 @@ impl Outbox {
     }
 
     /// Pauses whatever would be refused alike. Returns when the message may be tried again.
-    fn pause(
-        &self,
-        message: &Unsent,
-        scope: Scope,
-        error: &SendError,
-        sender: &Sender,
-        began: Time,
-        now: Time,
-    ) -> Time {
+    fn pause(&self, message: &Unsent, scope: Scope, error: &SendError, sender: &Sender, began: Time) -> Time {
         let number = &message.phone_number_id;
         let (key, backoff) = match scope {
             Scope::Message | Scope::Contact => (Key::Contact(message.contact_id), CONTACT),
@@ -109,7 +101,7 @@ impl Outbox {
             Scope::Bot | Scope::App if matches!(error, SendError::NotSent(_)) => (sender.app(), OUTAGE),
             Scope::Bot | Scope::App => (sender.app(), CALLS),
         };
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         let (until, is_new) = state.gates.close(key.clone(), backoff, began, now);
         if is_new {
             metrics::count(metrics::SEND_PAUSES);

@@ -149,6 +149,15 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, and what the clock shows. It is asked under the lock, and the state is told: whoever brought a time along
+    /// that was asked for before would, if the clock was set back in between, make something wait by as much longer.
+    fn at_present(&self) -> (MutexGuard<'_, State>, Time) {
+        let mut state = self.state();
+        let now = self.clock.now();
+        state.notice(now);
+        (state, now)
+    }
+
     /// Lets one message of each bot that is not well try its luck: a restart may have mended it.
     ///
     /// # Errors
@@ -203,8 +212,7 @@ impl Outbox {
 
     /// Takes note of bots as the database has them.
     pub(crate) fn note_bots<'a>(&self, bots: impl Iterator<Item = &'a BotRuntime>) {
-        let now = self.clock.now();
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         for bot in bots {
             state.gates.note_bot(bot.info.id, bot.revision, bot.credentials.as_ref(), &bot.health, now);
         }
@@ -223,7 +231,8 @@ impl Outbox {
     /// Messages came in at a number: they count like messages that go out.
     pub(crate) fn heard(&self, number: &str, messages: usize) {
         let messages = i32::try_from(messages).unwrap_or(i32::MAX);
-        self.state().pace.hear(number, messages, self.clock.now());
+        let (mut state, now) = self.at_present();
+        state.pace.hear(number, messages, now);
     }
 
     /// Looks up what these contacts were sent by other processes, as far as that is not known here.
@@ -231,16 +240,16 @@ impl Outbox {
     /// # Errors
     /// When the database refuses.
     pub(crate) async fn recall(&self, tx: &mut Tx, contacts: impl Iterator<Item = ContactId>) -> storage::Result<()> {
-        let (now, alone) = (self.clock.now(), !self.db.is_shared());
-        let strangers: Vec<ContactId> = {
-            let state = self.state();
-            contacts.filter(|contact| state.pace.is_stranger(*contact, alone, now)).collect()
+        let alone = !self.db.is_shared();
+        let (strangers, since): (Vec<ContactId>, Time) = {
+            let (state, now) = self.at_present();
+            (contacts.filter(|contact| state.pace.is_stranger(*contact, alone, now)).collect(), now - RECALL)
         };
         if strangers.is_empty() {
             return Ok(());
         }
-        let sent = tx.recent_sends(&strangers, now - RECALL).await?;
-        let mut state = self.state();
+        let sent = tx.recent_sends(&strangers, since).await?;
+        let (mut state, now) = self.at_present();
         for stranger in strangers {
             let sent = sent.iter().filter(|(contact, _)| *contact == stranger).map(|(_, at)| *at);
             state.pace.recall(stranger, sent, now);
@@ -252,11 +261,11 @@ impl Outbox {
     /// back. The message is then to be stored as `sending` and given to [`add`](Self::add); if that fails, the right is
     /// to be [`release`](Self::release)d.
     pub(crate) fn reserve(&self, bot: BotId, contact: ContactId, number: &str, kind: &str) -> bool {
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         if self.stop.is_cancelled() || state.lanes.contains_key(&contact) {
             return false;
         }
-        let free = state.take_now(bot, number, kind, contact, self.clock.now());
+        let free = state.take_now(bot, number, kind, contact, now);
         if free {
             state.lanes.insert(contact, Lane::new(Stage::Busy));
         }
@@ -270,9 +279,8 @@ impl Outbox {
 
     /// Takes over messages that were just committed, in order.
     pub(crate) fn add(self: &Arc<Self>, messages: Vec<Unsent>) {
-        let now = self.clock.now();
         let mut go = Vec::new();
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         for message in messages {
             let contact = message.contact_id;
             let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(Stage::Idle));
@@ -295,11 +303,11 @@ impl Outbox {
     /// Takes over messages that the database has and this host did not know of: queued by API, or left by a host that
     /// died. One that was `sending` is in doubt. To be called while the mailboxes are locked: a moment later the
     /// committer may have settled one of them.
-    pub(crate) fn adopt(&self, messages: Vec<Unsent>, now: Time) {
+    pub(crate) fn adopt(&self, messages: Vec<Unsent>) {
         if messages.is_empty() {
             return;
         }
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         for mut message in messages {
             let contact = message.contact_id;
             let lane = state.lanes.entry(contact).or_insert_with(|| Lane::new(Stage::Idle));

@@ -92,6 +92,11 @@ impl Pace {
         self.hosts = i32::try_from(hosts).unwrap_or(i32::MAX).clamp(1, 1_000);
     }
 
+    /// How many hosts send, this one included, as far as was heard.
+    pub(super) fn hosts(&self) -> usize {
+        usize::try_from(self.hosts).unwrap_or(1)
+    }
+
     /// What to ask the other hosts for when so many messages of a number wait.
     pub(super) fn wanted(&mut self, number: &str, queued: usize, now: Time) -> Option<Wanted> {
         if self.hosts == 1 || self.per_second == 0 {

@@ -120,8 +120,7 @@ impl Outbox {
     /// The last look before the request leaves: until when it must wait after all, because something was paused since it
     /// was decided that it goes, or because too much has left lately.
     fn held_up(&self, message: &Unsent, epoch: Epoch) -> Option<Time> {
-        let now = self.clock.now();
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         let number = &message.phone_number_id;
         let shut = state.gates.shut_since(epoch, message.bot_id, number, &message.kind, message.contact_id, now);
         shut.or_else(|| state.pace.depart(number, now).err())
@@ -129,10 +128,10 @@ impl Outbox {
 
     /// Meta took a message: whatever held up others like it is over.
     fn passed(&self, message: &Unsent, sender: &Sender, began: Time) {
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         state.gates.passed(sender, &message.phone_number_id, message.contact_id, began);
         if state.gates.halts(message.bot_id, &message.kind) && state.gates.sender(message.bot_id) == Some(sender) {
-            state.gates.heal(message.bot_id, self.clock.now());
+            state.gates.heal(message.bot_id, now);
             state.health.push(HealthChange::Well { bot: message.bot_id });
         }
     }

@@ -20,6 +20,11 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// With how many hosts this one shares the rates of numbers, itself included.
+    pub(crate) fn hosts(&self) -> usize {
+        self.state().pace.hosts()
+    }
+
     /// Asks for turns whenever messages wait for one, until told to stop.
     pub(super) async fn take_turns(self: Arc<Self>) {
         let mut pause = Pause::default();
@@ -42,7 +47,10 @@ impl Outbox {
     }
 
     async fn ask_for_turns(&self) -> storage::Result<()> {
-        let wanted: BTreeMap<String, Wanted> = self.state().wanted(self.clock.now());
+        let wanted: BTreeMap<String, Wanted> = {
+            let (mut state, now) = self.at_present();
+            state.wanted(now)
+        };
         if wanted.is_empty() {
             return Ok(());
         }
@@ -54,8 +62,9 @@ impl Outbox {
         let here = self.clock.now();
         let turns = tx.take_turns(&parts, there - UNUSED).await?;
         tx.commit().await?;
-        let now = self.clock.now();
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
+        // Later, unless the clock was set back meanwhile.
+        let here = here.min(now);
         for ((number, wanted), from) in wanted.into_iter().zip(turns) {
             state.pace.grant(&number, wanted, here + (from - there), now);
         }
@@ -77,13 +86,12 @@ impl Outbox {
 
     /// Another host was told to pause.
     pub(crate) fn heard_pause(&self, of: Shared, milliseconds: i64, too_fast: bool) {
-        let now = self.clock.now();
         let key = match of {
             Shared::App(app) => Key::App(app),
             Shared::Account(account) => Key::Account(account),
             Shared::Number(number) => Key::Number(number),
         };
-        let mut state = self.state();
+        let (mut state, now) = self.at_present();
         if let Key::Number(number) = &key
             && too_fast
         {

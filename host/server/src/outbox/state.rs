@@ -110,6 +110,15 @@ impl State {
         self.pace.set_back(by);
         self.gates.set_back(by);
         self.timers = std::mem::take(&mut self.timers).into_iter().map(|(at, contact)| (at - by, contact)).collect();
+        for (_, _, result) in &mut self.results {
+            if let SendResult::Again { at, .. } | SendResult::Spared { at } | SendResult::Held { until: Some(at), .. } =
+                result
+                // Else it came up after the clock was set back.
+                && *at >= now + by
+            {
+                *at -= by;
+            }
+        }
         for lane in self.lanes.values_mut() {
             if let Stage::Waiting(at) = &mut lane.stage {
                 *at -= by;
@@ -345,6 +354,57 @@ impl State {
         if let Some(first) = lane.queue.front_mut() {
             first.next_attempt_at = at;
             first.status = status;
+            if matches!(result, SendResult::Spared { .. }) {
+                first.attempts -= 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Address;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_not_handed_over_after_all_has_not_been_tried() {
+        let now: Time = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (contact, id) = (ContactId(1), MessageId(2));
+        let message = Unsent {
+            id,
+            bot_id: BotId(3),
+            contact_id: contact,
+            to: Address::Phone("16505550101".into()),
+            phone_number_id: "4".into(),
+            kind: "text".into(),
+            content: json!({ "body": "hi" }),
+            status: DeliveryStatus::Sending,
+            attempts: 3,
+            next_attempt_at: None,
+            created_at: now,
+        };
+        let mut state = State::new(Pace::new(0, false, now), true, now);
+        state.lanes.insert(contact, Lane { queue: VecDeque::from([message]), stage: Stage::Busy });
+        let attempts = |state: &State| state.lanes[&contact].queue[0].attempts;
+        state.apply(contact, id, &SendResult::Spared { at: now });
+        assert_eq!(attempts(&state), 2, "as it is stored");
+        state.apply(contact, id, &SendResult::Again { at: now, error: json!({}), ambiguous: false });
+        assert_eq!(attempts(&state), 2);
+    }
+
+    #[test]
+    fn what_is_to_be_stored_when_the_clock_is_set_back_waits_no_longer() {
+        let now: Time = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (hour, soon) = (TimeDelta::hours(1), TimeDelta::seconds(20));
+        let mut state = State::new(Pace::new(0, false, now), true, now + hour);
+        for (contact, at) in [(1, now + hour + soon), (2, now + soon)] {
+            state.results.push((ContactId(contact), MessageId(contact), SendResult::Spared { at }));
+        }
+        state.notice(now);
+        for (contact, _, result) in &state.results {
+            assert!(matches!(result, SendResult::Spared { at } if *at == now + soon), "{contact:?}: {result:?}");
         }
     }
 }

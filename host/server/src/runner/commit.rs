@@ -111,7 +111,7 @@ pub(super) async fn write<'a>(
         }
     }
     unknown.dedup();
-    runner.outbox.adopt(tx.unsent(&unknown).await?, now);
+    runner.outbox.adopt(tx.unsent(&unknown).await?);
 
     let shard = tally::shard(runner.db.is_shared(), host, worker);
     let mut plan = Plan { tally: Tally::of_shard(shard), ..Plan::default() };

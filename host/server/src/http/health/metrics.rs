@@ -32,6 +32,11 @@ pub(in crate::http) async fn metrics(State(app): State<Arc<App>>, current: Curre
             "Messages that this host has still to send",
             i64::try_from(messages).unwrap_or(i64::MAX),
         ),
+        (
+            "chatboost_hosts_sending",
+            "Hosts that share the rates of numbers, this one included, as far as it has heard",
+            i64::try_from(app.work.hosts_sending()).unwrap_or(i64::MAX),
+        ),
     ];
     let mut text = metrics::render();
     for (name, help, value) in gauges {
