@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; sty
                       img-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'";
 
 /// `/openapi.json`, `/docs` (Swagger UI) and `/redoc` (ReDoc).
-pub(super) fn routes(description: OpenApi) -> Router {
+pub(super) fn routes(description: &'static OpenApi) -> Router {
     let redoc: bytes::Bytes = aide::redoc::Redoc::new(DESCRIPTION).with_title("ChatBoost").html().into();
     let pages = Router::from(SwaggerUi::new("/docs").config(Config::from(DESCRIPTION)))
         .route("/redoc", get(move || async move { page(redoc) }))

@@ -1,7 +1,7 @@
 //! Every route on one page. A path is written here as the handler's description says it, which is how the API
 //! documentation cannot miss one; a trailing slash is optional on all of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router, middleware,
@@ -111,11 +111,17 @@ fn endpoints() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(whatsapp::send::interactive::interactive))
 }
 
-/// The description of the API, complete.
-pub fn described() -> OpenApi {
-    let mut description = endpoints().into_openapi();
+/// The endpoints and their complete description. Put together once a process, which may have many servers when it tests:
+/// without the compiler's optimisation that takes longer than all the rest of a start.
+static DESCRIBED: LazyLock<(Router<Arc<App>>, OpenApi)> = LazyLock::new(|| {
+    let (endpoints, mut description) = endpoints().split_for_parts();
     openapi::complete(&mut description);
-    description
+    (endpoints, description)
+});
+
+/// The description of the API, complete.
+pub fn described() -> &'static OpenApi {
+    &DESCRIBED.1
 }
 
 /// The whole service of a host that works and answers nothing else.
@@ -133,10 +139,10 @@ pub fn router(app: &Arc<App>) -> Router {
     if app.config.role == HostRole::Worker {
         return worker(app);
     }
-    let description = described();
-    let slashes = Slashes::of(&description);
-    let (endpoints, _) = endpoints().split_for_parts();
+    let (endpoints, description) = &*DESCRIBED;
+    let slashes = Slashes::of(description);
     let routes = endpoints
+        .clone()
         .with_state(Arc::clone(app))
         .route("/hooks/{token}", on(NOT_DESCRIBED, hooks::handle).with_state(Arc::clone(app)))
         .route("/hooks/{token}/{*rest}", any(hooks::handle).with_state(Arc::clone(app)))
