@@ -8,9 +8,15 @@ use std::{
 use reqwest::Url;
 use serde_json::Value;
 use storage::{Db, testing::explain_sqlite};
+use tests::plans::{examined, names, scanned};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::verbs::{VERBS, World, run};
+
+/// How much of a condition is told, in characters: a list may fill pages.
+const WORD_MAX: usize = 100;
+/// Rows that a statement looks at, at most: 128 contacts have some thousand messages.
+const ROWS_MAX: f64 = 20_000.0;
 
 /// What is logged, for reading it again.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +48,8 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Does everything once more and prints how the database does it.
-pub(crate) async fn show(url: &str, world: &World) -> Result<(), Box<dyn std::error::Error>> {
+/// Does everything once more and prints how the database does it. Answers what it should not do so.
+pub(crate) async fn show(url: &str, world: &World) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let log = Log::default();
     tracing_subscriber::fmt()
         .json()
@@ -52,6 +58,7 @@ pub(crate) async fn show(url: &str, world: &World) -> Result<(), Box<dyn std::er
         .with_writer(log.clone())
         .init();
     let db = Db::connect(&explaining(url)?).await?;
+    let mut wrong = Vec::new();
     for verb in VERBS {
         log.take();
         run(&db, world, verb, 1).await?;
@@ -60,23 +67,56 @@ pub(crate) async fn show(url: &str, world: &World) -> Result<(), Box<dyn std::er
         match url.strip_prefix("sqlite:") {
             Some(path) => {
                 let statements: Vec<String> = lines.iter().filter_map(statement).collect();
-                for plan in explain_sqlite(path, &statements).await?.0 {
-                    plan.iter().for_each(|step| println!("  {step}"));
+                let (plans, partial) = explain_sqlite(path, &statements).await?;
+                for (statement, plan) in statements.iter().zip(plans) {
+                    let names = names(statement);
+                    for step in plan {
+                        println!("  {step}");
+                        let table = scanned(&step, &names, &partial);
+                        wrong.extend(table.map(|table| format!("{} reads all of {table}", verb.name())));
+                    }
                 }
             }
             None => {
-                let plans = lines.iter().filter_map(|line| line["message"].as_str()?.split_once("plan:\n"));
-                for (duration, plan) in plans {
-                    // Without the text of the query, which may fill pages.
-                    let steps = plan.lines().skip_while(|line| !line.contains("(cost="));
+                for line in &lines {
+                    let Some((duration, plan)) = line["message"].as_str().and_then(|line| line.split_once("plan:\n"))
+                    else {
+                        continue;
+                    };
                     println!("  {duration}");
-                    steps.for_each(|step| println!("    {step}"));
+                    let plan: Value = serde_json::from_str(plan)?;
+                    tell(&plan["Plan"], 2);
+                    let rows = examined(&plan["Plan"]);
+                    if !verb.counts() && rows > ROWS_MAX {
+                        wrong.push(format!("{} looks at {rows} rows", verb.name()));
+                    }
                 }
             }
         }
     }
     db.close().await;
-    Ok(())
+    Ok(wrong)
+}
+
+/// Prints a node of PostgreSQL's plan and those below it.
+fn tell(node: &Value, depth: usize) {
+    let word = |before: &str, name: &str| {
+        let word: String = node[name].as_str().unwrap_or_default().chars().take(WORD_MAX).collect();
+        if word.is_empty() { word } else { format!(" {before}{word}") }
+    };
+    println!(
+        "{:indent$}{}{}{}{} ({} rows, {} times, {} dropped)",
+        "",
+        node["Node Type"].as_str().unwrap_or_default(),
+        word("of ", "Relation Name"),
+        word("by ", "Index Name"),
+        word("", "Index Cond"),
+        node["Actual Rows"],
+        node["Actual Loops"],
+        node["Rows Removed by Filter"].as_i64().unwrap_or_default(),
+        indent = depth * 2,
+    );
+    node["Plans"].as_array().into_iter().flatten().for_each(|below| tell(below, depth + 1));
 }
 
 /// The database's URL, so that PostgreSQL tells the plan of each statement.
@@ -88,6 +128,8 @@ fn explaining(url: &str) -> Result<String, Box<dyn std::error::Error>> {
     for (name, value) in [
         ("session_preload_libraries", "auto_explain"),
         ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_analyze", "on"),
+        ("auto_explain.log_format", "json"),
         ("client_min_messages", "log"),
     ] {
         url.query_pairs_mut().append_pair(&format!("options[{name}]"), value);

@@ -78,6 +78,11 @@ impl Verb {
             Self::PurgeExecutions => "purge 500 executions",
         }
     }
+
+    /// Whether it tells how many there are, which takes the longer the more there are.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::ListMessages | Self::ListTriggerLogs)
+    }
 }
 
 /// Does it once; `nth` picks whom it is about. Nothing is kept of it.

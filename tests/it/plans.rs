@@ -4,7 +4,7 @@
 //! on millions of messages.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
@@ -16,31 +16,12 @@ use domain::SystemClock;
 use emulator::{Emulator, Failure, Inbound};
 use serde_json::{Value, json};
 use storage::testing::{explain_sqlite, run_sql};
-use tests::{Api, Method, TestDatabase};
+use tests::{
+    Api, Method, TestDatabase,
+    plans::{GROWING, names, read_whole, scanned},
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Tables that grow with the number of people and messages.
-const GROWING: [&str; 19] = [
-    "account_events",
-    "consents",
-    "contact_aliases",
-    "contacts",
-    "early_statuses",
-    "execution_steps",
-    "executions",
-    "idempotency_keys",
-    "mailbox_items",
-    "mailboxes",
-    "media",
-    "message_participants",
-    "message_reactions",
-    "messages",
-    "plugin_logs",
-    "plugin_outcomes",
-    "plugin_values",
-    "trigger_events",
-    "trigger_logs",
-];
 /// Statements that may read a whole table, by a part of their text, and why.
 const MAY: [(&str, &str); 1] =
     [("FROM mailboxes", "for admins: contacts with something to do, which are few beside all")];
@@ -180,48 +161,6 @@ fn emulator_config() -> emulator::Config {
     config
 }
 
-/// What names of a statement stand for which growing table.
-fn names(statement: &str) -> BTreeMap<String, &'static str> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let spaced: String = statement.chars().map(|c| if is_word(c) { c.to_string() } else { format!(" {c} ") }).collect();
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut names = BTreeMap::new();
-    for (at, word) in words.iter().enumerate() {
-        let Some(table) = GROWING.iter().find(|table| *table == word) else { continue };
-        names.insert((*table).to_owned(), *table);
-        let after = if words.get(at + 1) == Some(&"AS") { at + 2 } else { at + 1 };
-        // Our keywords are in upper case.
-        let is_alias = |word: &&&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        if let Some(alias) = words.get(after).filter(is_alias) {
-            names.insert((*alias).to_owned(), table);
-        }
-    }
-    names
-}
-
-/// The growing table that a step of SQLite's plan reads from end to end, if it does.
-fn scanned(step: &str, names: &BTreeMap<String, &'static str>, partial: &[String]) -> Option<&'static str> {
-    let rest = step.strip_prefix("SCAN ")?;
-    let table = names.get(rest.split(' ').next()?)?;
-    let index = rest.split("INDEX ").nth(1).and_then(|rest| rest.split(' ').next());
-    (!index.is_some_and(|index| partial.iter().any(|partial| partial == index))).then_some(table)
-}
-
-/// The growing tables that a node of PostgreSQL's plan, or one below it, reads from end to end.
-fn read_whole(node: &Value, partial: &[String], found: &mut Vec<String>) {
-    let kind = node["Node Type"].as_str().unwrap_or_default();
-    let table = node["Relation Name"].as_str().unwrap_or_default();
-    let index = node["Index Name"].as_str().unwrap_or_default();
-    let by_index =
-        kind.contains("Index") && (node["Index Cond"].is_string() || partial.iter().any(|name| name == index));
-    if GROWING.contains(&table) && kind.ends_with("Scan") && !by_index && kind != "Bitmap Heap Scan" {
-        found.push(format!("{kind} of {table}"));
-    }
-    for below in node["Plans"].as_array().into_iter().flatten() {
-        read_whole(below, partial, found);
-    }
-}
-
 fn allowed(statement: &str) -> bool {
     MAY.iter().any(|(part, _)| statement.contains(part) && statement.contains("COUNT"))
 }
@@ -315,18 +254,4 @@ async fn on_postgresql_every_query_finds_its_rows_by_an_index() {
     }
     assert!(plans > 200, "{plans} plans");
     verdict.must_be_good();
-}
-
-#[test]
-fn a_plan_that_reads_a_whole_table_is_known() {
-    let plan = json!({ "Node Type": "Limit", "Plans": [
-        { "Node Type": "Seq Scan", "Relation Name": "messages" },
-        { "Node Type": "Index Scan", "Relation Name": "messages", "Index Name": "messages_pkey" },
-        { "Node Type": "Index Scan", "Relation Name": "messages", "Index Name": "messages_unsent" },
-        { "Node Type": "Index Scan", "Relation Name": "contacts", "Index Name": "p", "Index Cond": "(id = 1)" },
-        { "Node Type": "Seq Scan", "Relation Name": "bots" },
-    ]});
-    let mut found = Vec::new();
-    read_whole(&plan, &["messages_unsent".to_owned()], &mut found);
-    assert_eq!(found, ["Seq Scan of messages", "Index Scan of messages"]);
 }

@@ -20,6 +20,7 @@ mod app;
 mod bucket;
 mod database;
 mod guests;
+pub mod plans;
 pub mod simulation;
 
 pub use api::{Answer, Api};

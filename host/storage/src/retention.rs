@@ -218,11 +218,13 @@ impl Tx {
 
     /// Also steps of executions that are still under way: nothing but people reads them.
     async fn purge_steps(&mut self, after: (i64, i64), before: Time) -> Result<Stride> {
-        // An execution that goes on for years has young steps under an old id: what counts is when it began.
+        // An execution that goes on for years has young steps under an old id: what counts is when it began. The page is
+        // taken first: SQLite would join all that follows and sort it.
         let page: Vec<(i64, i64, bool, bool)> = on!(self, c => sqlx::query_as(
             "SELECT s.execution_id, s.seq, s.at < $3, e.started_at < $3
-             FROM execution_steps s JOIN executions e ON e.id = s.execution_id
-             WHERE (s.execution_id, s.seq) > ($1, $2) ORDER BY s.execution_id, s.seq LIMIT $4")
+             FROM (SELECT execution_id, seq, at FROM execution_steps WHERE (execution_id, seq) > ($1, $2)
+                   ORDER BY execution_id, seq LIMIT $4) AS s
+             JOIN executions e ON e.id = s.execution_id ORDER BY s.execution_id, s.seq")
             .bind(after.0)
             .bind(after.1)
             .bind(before)
