@@ -46,8 +46,13 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// What every connection to PostgreSQL is told: the longest time of a statement; and how long a transaction may do
 /// nothing, after which the database ends it, so that what a host that hangs has locked is free again. Both are longer
-/// than anything takes that is in order.
-const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s'";
+/// than anything takes that is in order. And after how many seconds the database asks whether somebody is still there,
+/// whose machine may have vanished without a word: else the session and its locks may stay for hours. These are set where
+/// they are known (they are nothing to a socket), and by statements: what goes between host and database may refuse
+/// them as options of the connection.
+const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s';
+    SELECT set_config(name, '5', false) FROM pg_settings WHERE name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval');
+    SELECT set_config(name, '3', false) FROM pg_settings WHERE name = 'tcp_keepalives_count'";
 /// How long an answer of PostgreSQL is waited for. A little longer than it lets a statement take: one that has not
 /// answered by then does not answer at all.
 const POSTGRES_ANSWERS_WITHIN: Duration = Duration::from_secs(35);
