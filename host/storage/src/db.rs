@@ -18,6 +18,9 @@ use crate::testing::gates::{Open, open};
 use crate::{Error, Result, opening};
 
 /// Runs one body against whichever database a transaction is on. Each arm is type-checked on its own.
+///
+/// What a statement needs while it is under way is boxed: it is kilobytes, and would be part of the state of every future
+/// around it, which is copied as a whole wherever one of them is moved.
 macro_rules! on {
     ($tx:expr, $c:ident => $body:expr) => {
         match $tx {
@@ -25,13 +28,13 @@ macro_rules! on {
                 #[cfg(feature = "testing")]
                 let _going = t.statement(module_path!(), line!()).await?;
                 let $c = &mut **t;
-                $body
+                Box::pin(async { $body }).await
             }
             $crate::Tx::Postgres(t) => {
                 #[cfg(feature = "testing")]
                 let _going = t.statement(module_path!(), line!()).await?;
                 let $c = &mut **t;
-                $crate::db::in_time(async { $body }).await
+                Box::pin($crate::db::in_time(async { $body })).await
             }
         }
     };
@@ -195,8 +198,10 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(open(true, writer.begin_with("BEGIN IMMEDIATE")).await?),
-            Self::Postgres(pool) => Tx::Postgres(open(true, pool.begin()).await?),
+            Self::Sqlite { writer, .. } => {
+                Tx::Sqlite(Box::pin(open(true, writer.begin_with("BEGIN IMMEDIATE"))).await?)
+            }
+            Self::Postgres(pool) => Tx::Postgres(Box::pin(open(true, pool.begin())).await?),
         })
     }
 
@@ -206,8 +211,8 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(open(false, readers.begin()).await?),
-            Self::Postgres(pool) => Tx::Postgres(open(false, pool.begin()).await?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(Box::pin(open(false, readers.begin())).await?),
+            Self::Postgres(pool) => Tx::Postgres(Box::pin(open(false, pool.begin())).await?),
         })
     }
 
@@ -246,8 +251,10 @@ impl Tx {
     /// answered, it is unknown.
     pub async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(t) => t.commit().await?,
-            Self::Postgres(t) => timeout(POSTGRES_ANSWERS_WITHIN, t.commit()).await.map_err(|_| silence())??,
+            Self::Sqlite(t) => Box::pin(t.commit()).await?,
+            Self::Postgres(t) => {
+                Box::pin(timeout(POSTGRES_ANSWERS_WITHIN, t.commit())).await.map_err(|_| silence())??
+            }
         }
         Ok(())
     }
