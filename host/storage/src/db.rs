@@ -276,6 +276,21 @@ impl Tx {
 mod tests {
     use super::*;
 
+    /// The flags are in `.cargo/config.toml`, and nothing else would miss them.
+    #[tokio::test]
+    async fn sqlite_is_compiled_as_it_should_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&format!("sqlite:{}", folder.path().join("options.db").display())).await.unwrap();
+        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(writer).await.unwrap();
+        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "DEFAULT_PCACHE_INITSZ=0"] {
+            assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
+        }
+        for unwanted in ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_STAT4", "ENABLE_API_ARMOR"] {
+            assert!(!options.iter().any(|option| option == unwanted), "{unwanted} is among {options:?}");
+        }
+    }
+
     #[tokio::test]
     async fn a_full_disk_costs_a_transaction_and_no_more() {
         let folder = tempfile::tempdir().unwrap();
