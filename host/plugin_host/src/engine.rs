@@ -62,6 +62,8 @@ pub(crate) fn settings(flavour: Flavour) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(flavour == Flavour::Metered)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+        // Tables for debuggers of machine code. Backtraces of guests are made without.
+        .native_unwind_info(cfg!(windows))
         .memory_init_cow(true);
     crate::features::apply(&mut config);
     config
