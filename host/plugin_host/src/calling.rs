@@ -40,7 +40,7 @@ impl Host {
             let failure = failure::plain(FailureKind::CircuitOpen, message);
             return Called { result: Err(failure.into()), usage, logs: Vec::new(), denials: Vec::new() };
         }
-        let queued = Instant::now();
+        let asked = Instant::now();
         let permit = match self.admission.enter(caller.tenant, &plugin.digest).await {
             Ok(permit) => Arc::new(permit),
             Err(why) => {
@@ -49,31 +49,28 @@ impl Host {
                 return Called { result: Err(failure.into()), usage, logs: Vec::new(), denials: Vec::new() };
             }
         };
-        usage.queued_us = micros(queued);
         let begun = Instant::now();
+        usage.queued_us = micros(begun - asked);
         let _ticking = self.ticker.call();
         // Kilobytes of texts, which every attempt only reads.
         let request = Arc::new(request);
         let attempts = async {
-            for _ in 0..KV_ATTEMPTS {
-                meter.add_to(&mut usage);
-                meter = Arc::new(Meter::default());
+            for number in 0..KV_ATTEMPTS {
+                if number > 0 {
+                    meter.add_to(&mut usage);
+                    meter = Arc::new(Meter::default());
+                }
                 let state =
                     State::new(caller.clone(), meter.clone(), plugin.has_wasi, matches!(*request, Request::Describe));
-                let held = permit.clone();
-                let (code, asked) = (plugin.clone(), request.clone());
                 let begins_slow = self.was_long(caller.tenant, &plugin.digest);
-                let job = async move {
-                    let _held = held;
-                    attempt(code, state, asked, begins_slow).await
-                };
-                let Ok((answer, state)) = self.lanes.run(meter.clone(), job).await else {
+                let job = attempt(plugin.clone(), state, request.clone(), permit.clone(), begins_slow);
+                let Ok((answer, left)) = self.lanes.run(meter.clone(), Box::pin(job)).await else {
                     return Err(failure::plain(FailureKind::HostError, "the call was lost").into());
                 };
                 let answer = answer.map_err(|error| failure::of(&error, &caller.limits, &meter))?;
-                let check = Check { limits: &caller.limits, placeholders: &state.placeholders };
+                let check = Check { limits: &caller.limits, placeholders: &left.placeholders };
                 let result = read(answer, &check)?;
-                let Some(changes) = state.kv.changes(&caller.limits) else { return Ok(result) };
+                let Some(changes) = left.kv.changes(&caller.limits) else { return Ok(result) };
                 let journal = outcome(&result);
                 match caller.services.kv_commit(&changes, journal.as_ref()).await {
                     Ok(Commit::Done) => return Ok(result),
@@ -93,7 +90,7 @@ impl Host {
         let result = result.unwrap_or_else(|_| Err(failure::too_slow(&caller.limits, &meter).into()));
         self.note_length(caller.tenant, &plugin.digest, &meter);
         meter.add_to(&mut usage);
-        usage.wall_us = micros(begun);
+        usage.wall_us = micros(begun.elapsed());
         let failed = match &result {
             Err(CallError::Failure(failure)) => Some(failure.kind),
             _ => None,
@@ -121,6 +118,6 @@ impl Host {
     }
 }
 
-fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

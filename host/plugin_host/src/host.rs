@@ -162,17 +162,17 @@ impl Host {
     pub async fn node(&self, plugin: &Arc<Loaded>, caller: &Caller, effect: &PluginEffect) -> Called<NodeStep> {
         let call = node::Call {
             node_type: effect.node_type.clone(),
-            config: effect.config.to_string(),
-            context: effect.context.to_string(),
-            state: effect.state.as_ref().map(Value::to_string),
+            config: printed(&effect.config),
+            context: printed(&effect.context),
+            state: effect.state.as_ref().map(printed),
             call_id: effect.idempotency_key.clone(),
         };
         let request = match &effect.cause {
             NodeCause::Enter => Request::Execute(call),
-            NodeCause::Input(message) => Request::Resume(call, node::Cause::Input(message.to_string())),
+            NodeCause::Input(message) => Request::Resume(call, node::Cause::Input(printed(message))),
             NodeCause::TimedOut => Request::Resume(call, node::Cause::TimedOut),
             NodeCause::Elapsed => Request::Resume(call, node::Cause::Elapsed),
-            NodeCause::Event(event) => Request::Resume(call, node::Cause::Event(event.to_string())),
+            NodeCause::Event(event) => Request::Resume(call, node::Cause::Event(printed(event))),
             NodeCause::Forced => Request::Resume(call, node::Cause::Forced),
         };
         let read = |answer, check: &Check<'_>| match answer {
@@ -191,8 +191,8 @@ impl Host {
         occurrence: &Occurrence,
     ) -> Called<Option<Recognition>> {
         let occurrence = match occurrence {
-            Occurrence::Message(message) => trigger::Occurrence::Message(message.to_string()),
-            Occurrence::Event(event) => trigger::Occurrence::Event(event.to_string()),
+            Occurrence::Message(message) => trigger::Occurrence::Message(printed(message)),
+            Occurrence::Event(event) => trigger::Occurrence::Event(printed(event)),
         };
         let read = |answer, check: &Check<'_>| match answer {
             Answer::Recognition(found) => check.recognition(found),
@@ -230,7 +230,7 @@ impl Host {
             Answer::Finding(finding) => check.finding(finding),
             _ => Err(mixed_up()),
         };
-        let request = Request::Poll(trigger_call(call), cursor.map(Value::to_string));
+        let request = Request::Poll(trigger_call(call), cursor.map(printed));
         self.call(plugin, caller, request, read, |_| None).await
     }
 }
@@ -244,10 +244,15 @@ impl Drop for Host {
 fn trigger_call(call: &TriggerCall) -> trigger::Call {
     trigger::Call {
         trigger_type: call.trigger_type.clone(),
-        config: call.config.to_string(),
-        context: call.context.to_string(),
+        config: printed(&call.config),
+        context: printed(&call.context),
         call_id: call.call_id.clone(),
     }
+}
+
+/// A value as JSON. Nothing of a value cannot be printed; and this copies less than its `to_string` does.
+fn printed(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn mixed_up() -> CallError {

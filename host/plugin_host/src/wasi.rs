@@ -52,7 +52,7 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Only components loaded with the linker that has WASI get here, and their state has it.
         let caller = &self.caller;
-        let wasi = self.wasi.get_or_insert_with(|| Wasi::deny_all(caller));
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::deny_all(caller)));
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }

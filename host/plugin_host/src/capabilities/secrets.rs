@@ -35,6 +35,11 @@ impl std::fmt::Debug for Known {
 }
 
 impl Placeholders {
+    /// Whether the call was given none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Those that a text contains.
     pub(crate) fn within(&self, text: &[u8]) -> Vec<&Known> {
         if self.known.is_empty() || text.len() < PREFIX.len() {

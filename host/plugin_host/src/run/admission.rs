@@ -5,7 +5,7 @@
 //! calls is one of two when another has one.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -53,7 +53,7 @@ struct Queues {
 struct Tenant {
     running: u32,
     waiting: u32,
-    plugins: HashMap<Plugin, OnePlugin>,
+    plugins: BTreeMap<Plugin, OnePlugin>,
     /// Plugins with waiting calls, which is next first.
     turns: VecDeque<Plugin>,
 }
@@ -79,16 +79,14 @@ impl Admission {
     pub(crate) async fn enter(self: &Arc<Self>, tenant: i64, plugin: &Plugin) -> Result<Permit, NoRoom> {
         let (id, admitted) = {
             let mut queues = self.lock();
-            let has_waiting = queues
-                .tenants
-                .get(&tenant)
-                .is_some_and(|t| t.plugins.get(plugin).is_some_and(|p| !p.waiting.is_empty()));
-            if !has_waiting && self.fits(&queues, tenant, plugin) {
+            let of_tenant = queues.tenants.get(&tenant);
+            let of_plugin = of_tenant.and_then(|tenant| tenant.plugins.get(plugin));
+            if of_plugin.is_none_or(|plugin| plugin.waiting.is_empty()) && self.fits(&queues, of_tenant, of_plugin) {
                 queues.admit(tenant, plugin);
                 return Ok(self.permit(tenant, plugin.clone()));
             }
             let most = self.limits.waiting_per_tenant;
-            if queues.tenants.get(&tenant).map_or(0, |tenant| tenant.waiting) >= most {
+            if of_tenant.map_or(0, |tenant| tenant.waiting) >= most {
                 return Err(NoRoom(format!("{most} calls are waiting already")));
             }
             queues.queue(tenant, plugin)
@@ -102,14 +100,10 @@ impl Admission {
         }
     }
 
-    fn fits(&self, queues: &Queues, tenant: i64, plugin: &Plugin) -> bool {
-        let (of_tenant, of_plugin) = queues
-            .tenants
-            .get(&tenant)
-            .map_or((0, 0), |tenant| (tenant.running, tenant.plugins.get(plugin).map_or(0, |plugin| plugin.running)));
+    fn fits(&self, queues: &Queues, tenant: Option<&Tenant>, plugin: Option<&OnePlugin>) -> bool {
         queues.running < self.limits.calls
-            && of_tenant < self.limits.calls_per_tenant
-            && of_plugin < self.limits.calls_per_plugin
+            && tenant.map_or(0, |tenant| tenant.running) < self.limits.calls_per_tenant
+            && plugin.map_or(0, |plugin| plugin.running) < self.limits.calls_per_plugin
     }
 
     /// Lets in whoever fits now, tenants and plugins in turn.
@@ -134,7 +128,9 @@ impl Admission {
             let Some(of_tenant) = queues.tenants.get_mut(&tenant) else { return false };
             let Some(plugin) = of_tenant.turns.pop_front() else { return false };
             of_tenant.turns.push_back(plugin.clone());
-            if self.fits(queues, tenant, &plugin)
+            let of_tenant = queues.tenants.get(&tenant);
+            let of_plugin = of_tenant.and_then(|tenant| tenant.plugins.get(&plugin));
+            if self.fits(queues, of_tenant, of_plugin)
                 && let Some(waiter) = queues.take(tenant, &plugin)
             {
                 queues.admit(tenant, &plugin);
@@ -159,6 +155,28 @@ impl Admission {
     }
 }
 
+impl Tenant {
+    fn leave(&mut self, plugin: &Plugin) {
+        self.running = self.running.saturating_sub(1);
+        if let Some(of_plugin) = self.plugins.get_mut(plugin) {
+            of_plugin.running = of_plugin.running.saturating_sub(1);
+            if of_plugin.is_idle() {
+                self.plugins.remove(plugin);
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.waiting == 0
+    }
+}
+
+impl OnePlugin {
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
+    }
+}
+
 impl Queues {
     fn admit(&mut self, tenant: i64, plugin: &Plugin) {
         self.running += 1;
@@ -169,13 +187,11 @@ impl Queues {
 
     fn leave(&mut self, tenant: i64, plugin: &Plugin) {
         self.running = self.running.saturating_sub(1);
-        if let Some(of_tenant) = self.tenants.get_mut(&tenant) {
-            of_tenant.running = of_tenant.running.saturating_sub(1);
-            if let Some(of_plugin) = of_tenant.plugins.get_mut(plugin) {
-                of_plugin.running = of_plugin.running.saturating_sub(1);
-            }
+        let Entry::Occupied(mut of_tenant) = self.tenants.entry(tenant) else { return };
+        of_tenant.get_mut().leave(plugin);
+        if of_tenant.get().is_idle() {
+            of_tenant.remove();
         }
-        self.tidy(tenant, plugin);
     }
 
     fn queue(&mut self, tenant: i64, plugin: &Plugin) -> (u64, oneshot::Receiver<Permit>) {
@@ -228,10 +244,10 @@ impl Queues {
     /// Forgets who neither runs nor waits.
     fn tidy(&mut self, tenant: i64, plugin: &Plugin) {
         let Some(of_tenant) = self.tenants.get_mut(&tenant) else { return };
-        if of_tenant.plugins.get(plugin).is_some_and(|p| p.running == 0 && p.waiting.is_empty()) {
+        if of_tenant.plugins.get(plugin).is_some_and(OnePlugin::is_idle) {
             of_tenant.plugins.remove(plugin);
         }
-        if of_tenant.running == 0 && of_tenant.waiting == 0 {
+        if of_tenant.is_idle() {
             self.tenants.remove(&tenant);
         }
     }

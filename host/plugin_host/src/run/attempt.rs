@@ -7,13 +7,14 @@ use std::{
 
 use wasmtime::{Result, Store, UpdateDeadline};
 
-use super::state::State;
+use super::{admission::Permit, state::State};
 use crate::{
     Loaded,
     bindings::{
         chatboost::plugin::types::Fault,
         exports::chatboost::plugin::{node, trigger},
     },
+    capabilities::{kv::Buffer, secrets::Placeholders},
 };
 
 /// Ticks of the epoch that a long call runs before others have their turn.
@@ -48,16 +49,37 @@ pub(crate) enum Answer {
 #[error("it exports no {0}")]
 pub(crate) struct NoExport(&'static str);
 
-/// Calls a fresh instance. The state comes back with what the call left in it; the instance is gone, whatever happened.
+/// What an attempt leaves behind.
+pub(crate) struct Left {
+    /// The values that it read and wrote.
+    pub(crate) kv: Buffer,
+    /// The placeholders that it was given.
+    pub(crate) placeholders: Placeholders,
+}
+
+/// Calls a fresh instance, which is gone when it has ended, whatever happened. `permit`: held until then.
 /// `begins_slow`: the guest's own code runs in the slow lane from its first instruction.
-pub(crate) async fn attempt(
+pub(crate) fn attempt(
     loaded: Arc<Loaded>,
     state: State,
     request: Arc<Request>,
+    permit: Arc<Permit>,
     begins_slow: bool,
-) -> (Result<Answer>, State) {
+) -> impl Future<Output = (Result<Answer>, Left)> {
+    // Made outside of the future, which is moved: it has only a pointer to it.
+    let store = store(&loaded, state, begins_slow);
+    async move {
+        // In this order: a call that is given up goes first, then its permit.
+        let (_permit, mut store) = (permit, store);
+        let answer = metered_call(&loaded, &mut store, &request).await;
+        let State { kv, placeholders, .. } = store.into_data();
+        (answer, Left { kv, placeholders })
+    }
+}
+
+/// A store with all limits of the call.
+fn store(loaded: &Loaded, state: State, begins_slow: bool) -> Store<State> {
     let limits = state.caller.limits;
-    let meter = state.meter.clone();
     let mut store = Store::new(&loaded.engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
@@ -82,19 +104,22 @@ pub(crate) async fn attempt(
         meter.wants_slow.store(true, Relaxed);
         Ok(UpdateDeadline::YieldCustom(SLOW_SLICE_TICKS, Box::pin(tokio::task::yield_now())))
     });
-    if loaded.is_metered
-        && let Err(error) = store.set_fuel(FUEL)
-    {
-        return (Err(error), store.into_data());
+    store
+}
+
+async fn metered_call(loaded: &Loaded, store: &mut Store<State>, request: &Request) -> Result<Answer> {
+    if loaded.is_metered {
+        store.set_fuel(FUEL)?;
     }
-    let answer = call(&loaded, &mut store, &request).await;
+    let answer = call(loaded, store, request).await;
+    let meter = &store.data().meter;
     meter.leave_slow_lane().await;
     if loaded.is_metered
         && let Ok(left) = store.get_fuel()
     {
         meter.instructions.store(FUEL - left, Relaxed);
     }
-    (answer, store.into_data())
+    answer
 }
 
 async fn call(loaded: &Loaded, store: &mut Store<State>, request: &Request) -> Result<Answer> {

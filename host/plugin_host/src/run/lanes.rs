@@ -74,10 +74,9 @@ impl Lanes {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         meter: Arc<Meter>,
-        call: impl Future<Output = T> + Send + 'static,
+        mut call: Pin<Box<impl Future<Output = T> + Send + 'static>>,
     ) -> Result<T, Lost> {
         let measured = meter.clone();
-        let mut call = Box::pin(call);
         let mut call: Call<T> = Box::pin(poll_fn(move |context| {
             measured.poll_begins();
             let result = call.as_mut().poll(context);

@@ -18,7 +18,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) kv: Buffer,
     pub(crate) placeholders: Placeholders,
-    pub(crate) wasi: Option<Wasi>,
+    pub(crate) wasi: Option<Box<Wasi>>,
     /// Only `describe` is called: nothing but the log can be used.
     pub(crate) is_describing: bool,
 }
@@ -28,7 +28,7 @@ impl State {
         let limits = caller.limits;
         Self {
             limiter: Limiter::new(meter.clone(), limits.memory_bytes, limits.table_elements),
-            wasi: has_wasi.then(|| Wasi::deny_all(&caller)),
+            wasi: has_wasi.then(|| Box::new(Wasi::deny_all(&caller))),
             kv: Buffer::default(),
             placeholders: Placeholders::default(),
             caller,
