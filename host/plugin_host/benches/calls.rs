@@ -11,6 +11,6 @@ mod pair;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let (bench, host) = pair::bench("calls", guests::Guest::decent().component(), true);
+    let (bench, host) = pair::bench("calls", guests::Guest::decent().component(), "step", true);
     bench.operation(host).main()
 }

@@ -17,6 +17,10 @@ use std::{
 
 use plugin_host::{CacheSettings, HostSettings};
 
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PLUGINS: u32 = 100;
 /// Bytes that each of them has at least.
 const GUEST_BYTES: usize = 100_000;

@@ -24,14 +24,18 @@ mod bare {
 }
 use bare::exports::chatboost::plugin::node;
 
-/// What a call carries: a kilobyte each of configuration, contact and, where the guest keeps one, state.
-fn effect(has_state: bool) -> PluginEffect {
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a call of a node carries: a kilobyte each of configuration, contact and, where the node keeps one, state.
+fn effect(node_type: &str, has_state: bool) -> PluginEffect {
     let kilobyte = |key: &str| json!({ key: "x".repeat(1000) });
     PluginEffect {
         config: kilobyte("greeting"),
         context: json!({ "contact": kilobyte("name") }),
         state: has_state.then(|| kilobyte("notes")),
-        node_type: "hello".into(),
+        node_type: node_type.into(),
         ..world::effect()
     }
 }
@@ -57,8 +61,8 @@ fn runtime() -> Runtime {
 }
 
 /// A fresh instance and a call of it, with its arguments at hand and nothing around it.
-fn bare(component: &[u8], has_state: bool) -> impl FnMut() + use<> {
-    let (runtime, engine, effect) = (runtime(), engine(), effect(has_state));
+fn bare(component: &[u8], effect: PluginEffect) -> impl FnMut() + use<> {
+    let (runtime, engine) = (runtime(), engine());
     let component = Component::from_binary(&engine, component).unwrap();
     let mut linker = Linker::<()>::new(&engine);
     linker.define_unknown_imports_as_traps(&component).unwrap();
@@ -83,8 +87,8 @@ fn bare(component: &[u8], has_state: bool) -> impl FnMut() + use<> {
 }
 
 /// The same as a server does it.
-fn host(component: Vec<u8>, has_state: bool) -> impl FnMut() {
-    let (runtime, effect) = (runtime(), effect(has_state));
+fn host(component: Vec<u8>, effect: PluginEffect) -> impl FnMut() {
+    let runtime = runtime();
     let (host, plugin, caller) = {
         let _inside = runtime.enter();
         let host = world::host();
@@ -96,11 +100,17 @@ fn host(component: Vec<u8>, has_state: bool) -> impl FnMut() {
     }
 }
 
-/// Both, one beside the other. `has_state`: whether the guest takes a state.
-pub(crate) fn bench(name: &'static str, component: Vec<u8>, has_state: bool) -> (Bench, Operation) {
+/// Both, one beside the other. `has_state`: whether the node takes a state.
+pub(crate) fn bench(
+    name: &'static str,
+    component: Vec<u8>,
+    node_type: &'static str,
+    has_state: bool,
+) -> (Bench, Operation) {
     let component = Arc::new(component);
     let same = component.clone();
     let bench = Bench::new(env!("CARGO_MANIFEST_DIR"), name)
-        .beside(Operation::new("bare_wasmtime", move || bare(&same, has_state)));
-    (bench, Operation::new("host", move || host(component.to_vec(), has_state)).timed_only())
+        .beside(Operation::new("bare_wasmtime", move || bare(&same, effect(node_type, has_state))));
+    let host = Operation::new("host", move || host(component.to_vec(), effect(node_type, has_state)));
+    (bench, host.timed_only())
 }

@@ -1,5 +1,5 @@
-//! Nodes that wait for events, tell of some and change the contact, and an address that counts: for tests of what becomes of
-//! it all.
+//! Nodes that wait for events, tell of some, change the contact and count, and an address that counts: for tests of what
+//! becomes of it all.
 
 use std::time::Duration;
 
@@ -115,6 +115,37 @@ impl Node for Whim {
     }
 }
 
+/// Counts how often it is called, beside what it has noted: for measuring calls that take a state and give one back.
+#[config]
+struct Tally {
+    /// What is noted at the first call.
+    greeting: String,
+}
+
+/// What it remembers.
+#[data]
+struct Tallied {
+    notes: String,
+    #[serde(default)]
+    times: u64,
+}
+
+impl Node for Tally {
+    type State = Tallied;
+
+    fn spec() -> NodeSpec {
+        NodeSpec::new("tally", "Count the calls").exit("next", "Next")
+    }
+
+    fn execute(&self, visit: &mut Visit<Tallied>) -> Result<Outcome> {
+        match visit.state_mut() {
+            Some(tallied) => tallied.times += 1,
+            None => visit.remember(Tallied { notes: self.greeting.clone(), times: 1 }),
+        }
+        Ok(Outcome::next("next"))
+    }
+}
+
 /// Counts the requests that come to its address.
 #[config]
 struct Counter {}
@@ -148,6 +179,6 @@ impl WebhookHandler for Counter {
 plugin! {
     title: "Errands",
     capabilities: Capabilities::none().log().clock().random().kv_bot().http("*", &["GET"], &[]),
-    nodes: [Await, Tell, Label, Whim],
+    nodes: [Await, Tell, Label, Whim, Tally],
     webhooks: [Counter],
 }
