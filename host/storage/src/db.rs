@@ -253,7 +253,7 @@ impl Tx {
         match self {
             Self::Sqlite(t) => Box::pin(t.commit()).await?,
             Self::Postgres(t) => {
-                Box::pin(timeout(POSTGRES_ANSWERS_WITHIN, t.commit())).await.map_err(|_| silence())??
+                Box::pin(timeout(POSTGRES_ANSWERS_WITHIN, t.commit())).await.map_err(|_| silence())??;
             }
         }
         Ok(())
