@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::{
+    host::Host,
     progress::until,
     scene::Scene,
     talk::Talk,
@@ -13,6 +14,8 @@ use crate::{
 
 /// Longer than a lease (15 s) and the interval at which the others look for the dead (4 s).
 const STOPPED: Duration = Duration::from_secs(21);
+/// After how many milliseconds the load balancer leaves a stopped host out, at most.
+const NOTICED_MS_MAX: u64 = 5_000;
 /// How long the only host of a database stands still.
 const ALONE: Duration = Duration::from_secs(3);
 
@@ -32,11 +35,15 @@ pub(super) async fn run(scene: &mut Scene) -> Result<Report, String> {
         let zombie = scene.any_host();
         scene.freeze(zombie, true)?;
         let stopped = Instant::now();
+        let all: Vec<u16> = scene.hosts.iter().map(Host::port).collect();
         if scene.hosts.len() == 1 {
             sleep(ALONE).await;
             scene.freeze(zombie, false)?;
             talking.finished().await?;
         } else {
+            // Sooner or later a load balancer sees that nobody answers there.
+            scene.pause(1_000..=NOTICED_MS_MAX).await;
+            scene.balancer.aim(all.iter().copied().filter(|port| *port != scene.hosts[zombie].port()).collect());
             talking.finished().await?;
             scene.all_answered().await?;
             sleep(STOPPED.saturating_sub(stopped.elapsed())).await;
@@ -44,6 +51,7 @@ pub(super) async fn run(scene: &mut Scene) -> Result<Report, String> {
             let talking = scene.talk(&talk(messages));
             scene.pause(100..=500).await;
             scene.freeze(zombie, false)?;
+            scene.balancer.aim(all.clone());
             talking.finished().await?;
         }
         scene.deaths += 1;
@@ -53,7 +61,7 @@ pub(super) async fn run(scene: &mut Scene) -> Result<Report, String> {
         scene.balancer.aim(vec![scene.hosts[zombie].port()]);
         scene.talk(&talk(2)).finished().await?;
         scene.all_answered().await?;
-        scene.balancer.aim(scene.hosts.iter().map(crate::host::Host::port).collect());
+        scene.balancer.aim(all);
     }
     verdict(scene, Bounds { doubts: scene.deaths * contacts, late_copies: true }).await
 }
