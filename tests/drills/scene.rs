@@ -27,7 +27,7 @@ const HOSTS: usize = 3;
 
 /// Who writes to no flow.
 const WRITER: &str = "16505559999";
-/// How much at once, in characters.
+/// How much in a message, in characters.
 const MUCH: usize = 3_000;
 
 /// How long Meta takes to answer a send.
@@ -194,16 +194,20 @@ impl Scene {
         talk.start(&self.emulator, &mut self.dice)
     }
 
-    /// Has somebody write to no flow, and much, until something is so. It fills what pages of a disk are still free.
+    /// Has somebody write to no flow, and much, `at_once` messages at each look, until something is so. It fills what pages
+    /// of a disk are still free.
     pub(crate) async fn write_until(
         &mut self,
         what: &str,
+        at_once: usize,
         mut is_so: impl AsyncFnMut(&Self) -> bool,
     ) -> Result<(), String> {
         until(what, async || {
-            // Whatever is refused Meta delivers until it is taken.
-            let _taken_some_time = self.emulator.say(WRITER, &"much ".repeat(MUCH / 5));
-            self.written += 1;
+            for _ in 0..at_once {
+                // Whatever is refused Meta delivers until it is taken.
+                let _taken_some_time = self.emulator.say(WRITER, &"much ".repeat(MUCH / 5));
+            }
+            self.written += at_once;
             is_so(self).await
         })
         .await

@@ -81,7 +81,7 @@ async fn without_database(scene: &mut Scene) -> Result<(), String> {
     let (began, refused) = (Instant::now(), scene.balancer.answered(503));
     let cpu = cpu_seconds(scene)?;
     scene
-        .write_until("hosts that do not answer 503 while their database is away", async |scene| {
+        .write_until("hosts that do not answer 503 while their database is away", 1, async |scene| {
             scene.balancer.answered(503) > refused
         })
         .await?;
