@@ -55,6 +55,7 @@ pub(crate) struct Ingest {
     messages: Batcher<Messages>,
     statuses: Batcher<Statuses>,
     accounts: Accounts,
+    runner: Arc<Runner>,
 }
 
 /// What one POST brought.
@@ -89,6 +90,7 @@ impl Ingest {
             messages: Batcher::start(&Arc::new(messages), writers, TRANSACTION_MAX, tasks),
             statuses: Batcher::start(&Arc::new(statuses), writers, TRANSACTION_MAX, tasks),
             accounts: Accounts::new(db, clock, membership, runner),
+            runner: runner.clone(),
         }
     }
 
@@ -97,13 +99,21 @@ impl Ingest {
         let Intake { messages, statuses, notices } = intake;
         // Nearly always; the rest is boxed, so that its state is not moved about with every message.
         if statuses.is_empty() && notices.is_empty() {
-            return if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await };
+            return self.take_messages(messages).await;
         }
-        let messages = async { if messages.is_empty() { Ok(()) } else { self.messages.submit(messages).await } };
+        let messages = self.take_messages(messages);
         let statuses = async { if statuses.is_empty() { Ok(()) } else { self.statuses.submit(statuses).await } };
         let (messages, statuses, notices) =
             Box::pin(futures_util::future::join3(messages, statuses, self.accounts.take(&notices))).await;
         messages.and(statuses).and(notices)
+    }
+
+    async fn take_messages(&self, messages: Vec<Addressed>) -> storage::Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let _coming = self.runner.outbox().coming();
+        self.messages.submit(messages).await
     }
 }
 
@@ -125,7 +135,8 @@ impl Shared for Messages {
 
     async fn run(&self, jobs: &[Self::Job]) -> storage::Result<Vec<()>> {
         match self.take(jobs, true).await {
-            // That a flow cannot go on must not keep messages from being stored: the workers find out whose it is.
+            // That a flow cannot go on, or an outcome not be stored, must not keep messages from being stored: the workers
+            // and the outbox find out whose it is.
             Err(error) if !error.is_transient() => self.take(jobs, false).await?,
             result => result?,
         }
@@ -134,7 +145,8 @@ impl Shared for Messages {
 }
 
 impl Messages {
-    /// Stores messages. `at_once`: works through what can be worked through at once.
+    /// Stores messages, and what is due of the outbox, which leaves alone what was refused a moment ago. `at_once`: works
+    /// through what can be worked through at once.
     async fn take(&self, jobs: &[Vec<Addressed>], at_once: bool) -> storage::Result<()> {
         let now = self.clock.now();
         let mut seen = HashSet::new();
@@ -150,6 +162,7 @@ impl Messages {
         if at_once {
             self.runner.provide_ids(fresh.len()).await?;
         }
+        let mut ride = self.runner.outbox().ride().await;
         let mut tx = self.db.begin().await?;
         let mut parts = Vec::new();
         for part in fresh.chunks(ROWS_MAX) {
@@ -160,7 +173,13 @@ impl Messages {
             tx.add_items(&stored.items, now).await?;
             parts.push((stored, sprinted));
         }
+        if let Some(ride) = &mut ride {
+            ride.write(&mut tx).await?;
+        }
         tx.commit().await?;
+        if let Some(ride) = ride {
+            ride.committed();
+        }
         self.media.look();
 
         let mut new = 0;

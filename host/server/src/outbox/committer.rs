@@ -1,4 +1,5 @@
-//! The outbox's one writer: stores outcomes and lets the next messages go, many contacts in one commit.
+//! The outbox's one writer: stores outcomes and lets the next messages go, many contacts in one commit. Where there is but one
+//! writer of the whole database, it leaves that to whoever is about to commit anyway ([`super::ride`]).
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -8,7 +9,7 @@ use std::{
 
 use domain::{ContactId, DeliveryStatus, MessageId, Time};
 use serde_json::Value;
-use storage::{Mailbox, SendResult, Settled, Unsent};
+use storage::{Mailbox, SendResult, Settled, Tx, Unsent};
 
 use super::{
     Outbox,
@@ -28,9 +29,10 @@ const RETRIES_BEFORE_SPLIT: usize = 2;
 /// Longest sleep when no message waits for its turn.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
-/// What the next commit is about.
-#[derive(Default)]
-struct Round {
+/// What the next commit is about. Whoever has it, and nobody else, takes what is due and stores it. It is not empty while
+/// it is being stored, or when that has failed.
+#[derive(Debug, Default)]
+pub(super) struct Round {
     results: Vec<(ContactId, MessageId, SendResult)>,
     /// First messages whose turn has come.
     turns: Vec<Unsent>,
@@ -46,7 +48,6 @@ struct Round {
 
 pub(super) async fn run(outbox: &Arc<Outbox>) {
     let mut pause = PAUSE_MIN;
-    let mut round = Round::default();
     loop {
         let changed = outbox.changed.notified();
         // Asked before the round is taken: a request that ends in between leaves its outcome for that round.
@@ -55,10 +56,20 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
-        if round.is_empty() {
-            round = outbox.next_round();
+        let mut round = outbox.round.lock().await;
+        if round.is_empty() && !finished && outbox.awaits_ride() {
+            drop(round);
+            tokio::select! {
+                () = changed => {}
+                () = stopping(outbox) => {}
+            }
+            continue;
         }
         if round.is_empty() {
+            *round = outbox.next_round();
+        }
+        if round.is_empty() {
+            drop(round);
             if finished {
                 return;
             }
@@ -77,17 +88,20 @@ pub(super) async fn run(outbox: &Arc<Outbox>) {
         match outbox.commit(&round).await {
             Ok(done) => {
                 pause = PAUSE_MIN;
-                let contacts: Vec<ContactId> = round.results.iter().map(|(contact, ..)| *contact).collect();
-                outbox.apply(std::mem::take(&mut round), done);
-                outbox.changes.tell(contacts);
+                outbox.apply(std::mem::take(&mut *round), done);
             }
             Err(error) if error.is_transient() || round.retries < RETRIES_BEFORE_SPLIT => {
                 tracing::warn!(%error, outcomes = round.results.len(), "the database refused to store what became of sends; trying again");
                 round.retries += usize::from(!error.is_transient());
+                // Nobody else is to wait meanwhile; what is left here stays this one's.
+                drop(round);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
-            Err(_) => outbox.commit_one_by_one(std::mem::take(&mut round)).await,
+            Err(_) => {
+                let parts = std::mem::take(&mut *round);
+                outbox.commit_one_by_one(parts).await;
+            }
         }
     }
 }
@@ -99,23 +113,44 @@ async fn stopping(outbox: &Outbox) {
 }
 
 impl Round {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.results.is_empty() && self.turns.is_empty() && self.parks.is_empty()
     }
 }
 
-/// What a commit found.
-struct Committed {
+/// What was found while a round was written. Dropped before it is [applied](Outbox::apply), it counts as not committed.
+pub(super) struct Written<'a> {
     /// Mailboxes that are still this host's.
     locked: HashMap<ContactId, Mailbox>,
     /// Messages that may go now.
     marked: HashSet<MessageId>,
     /// Contacts whose mailbox this host is to look at.
     wake: Vec<ContactId>,
+    parked: Parked<'a>,
+}
+
+/// Lanes that were taken out because a parked mailbox may be claimed the moment its commit stands: by then nothing of it
+/// may be left here. Dropped, they are put back.
+struct Parked<'a> {
+    outbox: &'a Outbox,
+    lanes: Vec<(ContactId, Lane)>,
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        if self.lanes.is_empty() {
+            return;
+        }
+        let mut state = self.outbox.state();
+        for (contact, lane) in self.lanes.drain(..) {
+            state.lanes.entry(contact).or_insert(lane);
+        }
+    }
 }
 
 impl Outbox {
-    fn next_round(&self) -> Round {
+    /// Takes what is due.
+    pub(super) fn next_round(&self) -> Round {
         let stopping = self.stop.is_cancelled();
         let (mut state, now) = self.at_present();
         let count = state.results.len().min(BATCH_MAX);
@@ -180,10 +215,17 @@ impl Outbox {
         }
     }
 
-    async fn commit(&self, round: &Round) -> storage::Result<Committed> {
+    async fn commit<'a>(&'a self, round: &Round) -> storage::Result<Written<'a>> {
+        let mut tx = self.db.begin().await?;
+        let written = self.write(&mut tx, round).await?;
+        tx.commit().await?;
+        Ok(written)
+    }
+
+    /// Writes a round. Nothing may be written after it in the same transaction.
+    pub(super) async fn write<'a>(&'a self, tx: &mut Tx, round: &Round) -> storage::Result<Written<'a>> {
         let now = self.clock.now();
         let contacts = round.contacts();
-        let mut tx = self.db.begin().await?;
         let mut locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
         // What Meta took, it took: that is stored even for a contact that is another host's by now. Of anything else
         // that host knows better.
@@ -196,7 +238,7 @@ impl Outbox {
         let folded = tx.store_send_results(&results, now).await?;
         let failed = results.iter().filter(|(_, result)| matches!(result, SendResult::Failed { .. }));
         let failed: Vec<MessageId> = failed.map(|(message, _)| *message).chain(folded.failed).collect();
-        let wake = failures::note(&mut tx, &failed, &mut locked, now).await?;
+        let wake = failures::note(tx, &failed, &mut locked, now).await?;
 
         let mut open: HashMap<ContactId, i64> = contacts.iter().map(|contact| (*contact, 0)).collect();
         let mut first: HashMap<ContactId, MessageId> = HashMap::new();
@@ -222,34 +264,20 @@ impl Outbox {
             })
             .collect();
         tx.settle_mailboxes(&locked, &settled).await?;
-        // A parked mailbox may be claimed the moment this stands: by then nothing of it may be left here.
-        let removed = self.remove_lanes(round.parks.keys());
-        match tx.commit().await {
-            Ok(()) => Ok(Committed { locked, marked, wake }),
-            Err(error) => {
-                self.restore_lanes(removed);
-                Err(error)
-            }
-        }
-    }
-
-    fn remove_lanes<'a>(&self, contacts: impl Iterator<Item = &'a ContactId>) -> Vec<(ContactId, Lane)> {
-        let mut state = self.state();
-        contacts.filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
-    }
-
-    fn restore_lanes(&self, lanes: Vec<(ContactId, Lane)>) {
-        let mut state = self.state();
-        for (contact, lane) in lanes {
-            state.lanes.entry(contact).or_insert(lane);
-        }
+        let lanes = {
+            let mut state = self.state();
+            round.parks.keys().filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
+        };
+        Ok(Written { locked, marked, wake, parked: Parked { outbox: self, lanes } })
     }
 
     /// Brings the lanes to what was committed and lets the next messages go.
-    fn apply(self: &Arc<Self>, round: Round, done: Committed) {
+    pub(super) fn apply(self: &Arc<Self>, round: Round, mut done: Written<'_>) {
+        done.parked.lanes.clear();
         let epoch = round.epoch;
+        let told: Vec<ContactId> = round.results.iter().map(|(contact, ..)| *contact).collect();
         let mut go = Vec::new();
-        let mut wake = done.wake;
+        let mut wake = std::mem::take(&mut done.wake);
         let (mut state, now) = self.at_present();
         for (contact, message, result) in &round.results {
             if !done.locked.contains_key(contact) {
@@ -291,6 +319,7 @@ impl Outbox {
         for message in go {
             self.post(message, epoch);
         }
+        self.changes.tell(told);
     }
 }
 

@@ -22,12 +22,13 @@ mod learning;
 mod pace;
 mod post;
 mod rates;
+mod ride;
 mod share;
 mod state;
 mod throughput;
 mod waited;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
 
 use chrono::TimeDelta;
 use domain::{BotId, Clock, ContactId, DeliveryStatus, MessageId, Time};
@@ -43,6 +44,7 @@ use crate::{
     signals::Signals,
     templates::Templates,
 };
+use committer::Round;
 use health::HealthChange;
 use learning::Learning;
 use pace::{Pace, RECALL};
@@ -76,6 +78,10 @@ pub(crate) struct Outbox {
     client: whatsapp::client::Client,
     settings: OutboxSettings,
     state: Mutex<State>,
+    /// What is being stored; who has it is the outbox's one writer.
+    round: tokio::sync::Mutex<Round>,
+    /// Those who will soon let a round ride along.
+    rides: AtomicUsize,
     changed: Notify,
     /// Messages wait for a turn of their number.
     wanting: Notify,
@@ -114,6 +120,8 @@ impl Outbox {
             client,
             settings,
             state: Mutex::new(state),
+            round: tokio::sync::Mutex::default(),
+            rides: AtomicUsize::new(0),
             changed: Notify::new(),
             wanting: Notify::new(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),

@@ -139,6 +139,11 @@ impl Runner {
         }));
     }
 
+    /// Where the messages go that it comes to.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
     /// There is something to look at for these contacts, whose mailboxes this host owns.
     pub(crate) fn wake(&self, contacts: impl IntoIterator<Item = ContactId>) {
         self.lanes.wake(contacts);

@@ -1,0 +1,102 @@
+//! Rounds that ride along in the transaction of somebody else.
+//!
+//! SQLite has one writer, and each commit waits for the disk. Whoever takes messages in commits all the time when there is
+//! much to do, so outcomes of sends go along with that, and the committer commits only when nothing is coming in.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use storage::Tx;
+use tokio::sync::{MutexGuard, Notify};
+
+use super::{
+    Outbox,
+    committer::{Round, Written},
+};
+
+/// Somebody who has something to commit. Until it is dropped the committer leaves what is due to the rides.
+pub(crate) struct Coming<'a> {
+    rides: &'a AtomicUsize,
+    changed: &'a Notify,
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        if self.rides.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// The right to store what is due in a transaction of one's own. Dropped before it is [committed](Ride::committed), it
+/// leaves what it took to the committer.
+pub(crate) struct Ride<'a> {
+    outbox: &'a Arc<Outbox>,
+    round: MutexGuard<'a, Round>,
+    written: Option<Written<'a>>,
+}
+
+impl Outbox {
+    /// Says that a ride is coming, which must begin soon. None where the outbox commits for itself: on a server, which
+    /// commits several transactions side by side, and where locks are taken in another order.
+    pub(crate) fn coming(&self) -> Option<Coming<'_>> {
+        if self.db.is_shared() {
+            return None;
+        }
+        self.rides.fetch_add(1, Ordering::AcqRel);
+        Some(Coming { rides: &self.rides, changed: &self.changed })
+    }
+
+    /// Whether somebody is about to let what is due ride along.
+    pub(super) fn awaits_ride(&self) -> bool {
+        self.rides.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits until nobody else stores outcomes. To be called before the transaction begins. None as with
+    /// [`coming`](Self::coming).
+    pub(crate) async fn ride<'a>(self: &'a Arc<Self>) -> Option<Ride<'a>> {
+        if self.db.is_shared() {
+            return None;
+        }
+        Some(Ride { outbox: self, round: self.round.lock().await, written: None })
+    }
+}
+
+impl Ride<'_> {
+    /// Writes what is due, as the last thing in the transaction.
+    ///
+    /// # Errors
+    /// When the database refuses. Then the transaction is to be given up.
+    pub(crate) async fn write(&mut self, tx: &mut Tx) -> storage::Result<()> {
+        // What is left of a try that failed may be at fault, and must not keep others from being stored.
+        if !self.round.is_empty() {
+            return Ok(());
+        }
+        *self.round = self.outbox.next_round();
+        if !self.round.is_empty() {
+            self.written = Some(self.outbox.write(tx, &self.round).await?);
+        }
+        Ok(())
+    }
+
+    /// Sets off what follows.
+    pub(crate) fn committed(mut self) {
+        let Some(written) = self.written.take() else { return };
+        self.outbox.apply(std::mem::take(&mut *self.round), written);
+        let (mut state, now) = self.outbox.at_present();
+        // The committer sleeps until the earliest time that it knew of.
+        if state.next_due(now).is_some() {
+            self.outbox.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Ride<'_> {
+    fn drop(&mut self) {
+        if !self.round.is_empty() {
+            self.outbox.changed.notify_one();
+        }
+    }
+}
