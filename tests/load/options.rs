@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Puts load on a ChatBoost server of its own and measures it.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "load", version)]
 pub(crate) struct Options {
     /// What to measure.
@@ -35,7 +35,7 @@ pub(crate) struct Options {
 }
 
 /// What to measure.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
     /// So many conversations at once: each writes, waits for the reply and writes again. Runs the ceiling as well.
     Closed(Closed),
@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Campaign(Campaign),
     /// Many executions waiting for points in time spread over a while.
     Timers(Timers),
+    /// A database full of bots, flows, people and executions that wait: how long the server takes to start on it, what it
+    /// uses while nothing happens, what a message costs beside them, and how late those go on whose time comes. SQLite.
+    Waiting(Waiting),
     /// The ceiling alone: a bare HTTP server that verifies, answers and posts, and keeps nothing.
     Bare(Closed),
     /// Serves the ceiling; started by `closed` and `bare`.
@@ -146,6 +149,32 @@ pub(crate) struct Timers {
     /// Over how many seconds their ends are spread.
     #[arg(long, default_value_t = 60)]
     pub(crate) seconds: u64,
+}
+
+/// Options of `waiting`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Waiting {
+    /// Executions that wait, each with a contact of its own.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) executions: u32,
+    /// Bots beside theirs.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) bots: u32,
+    /// Flows of those bots.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) flows: u32,
+    /// Over how many seconds the ends of the waits are spread.
+    #[arg(long, default_value_t = 3_600)]
+    pub(crate) over: u32,
+    /// Messages that are written, on an empty database and on the full one.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) messages: u64,
+    /// For how many seconds nothing happens.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) idle: u32,
+    /// For how many seconds those are looked at whose time comes.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) seconds: u32,
 }
 
 /// Options of `ceiling`.

@@ -41,6 +41,15 @@ pub(crate) struct Figures {
     /// Timers that fired before their time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) early: Option<u64>,
+    /// CPU time per message, compared with the same on an empty database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ratio_to_empty: Option<f64>,
+    /// How long the server took to be ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_seconds: Option<f64>,
+    /// How much of one processor it used while nothing happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idle_cpu_percent: Option<f64>,
     #[serde(skip)]
     pub(crate) trace: Vec<(Duration, Duration)>,
 }
@@ -120,6 +129,11 @@ pub(crate) fn show(all: &[Figures]) {
     }
     if all.iter().any(|f| f.early.is_some()) {
         row("too early", &|f| f.early.map_or(String::new(), |early| early.to_string()));
+    }
+    if all.iter().any(|f| f.start_seconds.is_some()) {
+        row("of an empty database", &|f| f.ratio_to_empty.map_or(String::new(), |ratio| format!("{ratio:.2}")));
+        row("ready after, seconds", &|f| f.start_seconds.map_or(String::new(), |seconds| format!("{seconds:.2}")));
+        row("idle, % of a processor", &|f| f.idle_cpu_percent.map_or(String::new(), |share| format!("{share:.2}")));
     }
     row("seconds", &|f| format!("{:.1}", f.seconds));
 }

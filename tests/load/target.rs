@@ -51,7 +51,8 @@ impl Target {
         Ok(target)
     }
 
-    async fn host(options: &Options, graph: SocketAddr) -> Result<Self, String> {
+    /// One host on what is there, which was set up before.
+    pub(crate) async fn host(options: &Options, graph: SocketAddr) -> Result<Self, String> {
         let program = match &options.server {
             Some(program) => program.clone(),
             None => beside("chatboost")?,
@@ -164,6 +165,15 @@ impl Target {
         });
         self.post("/triggers/", &trigger).await?;
         Ok(flow)
+    }
+
+    /// Asks the API, and fails unless the answer is a success.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+        let request = self.http.get(format!("http://{}{path}", self.address)).bearer_auth(&self.token);
+        let answer = request.send().await.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(body) } else { Err(format!("GET {path}: {status} {body}")) }
     }
 
     /// Posts to the API, and fails unless the answer is a success.

@@ -1,6 +1,7 @@
 //! Databases for tests: made on a PostgreSQL server for one test, and dropped after it.
 
 pub mod audit;
+mod crowd;
 pub mod gates;
 mod held;
 mod history;
@@ -15,6 +16,7 @@ use sqlx::{
 
 use crate::{Error, Result};
 
+pub use crowd::{Crowd, crowd};
 pub use held::{HeldMigrations, hold_migrations};
 pub use history::{History, fill};
 pub use plans::{explain_sqlite, partial_indexes};

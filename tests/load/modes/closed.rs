@@ -45,7 +45,7 @@ pub(crate) async fn bare(options: &Options, closed: &Closed) -> Result<Figures, 
     measure(options, &meta, &target, closed, 1, "bare ceiling").await
 }
 
-async fn measure(
+pub(super) async fn measure(
     options: &Options,
     meta: &Rc<Meta>,
     target: &Target,

@@ -5,6 +5,7 @@ mod campaign;
 mod closed;
 mod statuses;
 mod timers;
+mod waiting;
 
 use std::{
     io,
@@ -41,6 +42,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), String> {
                 Command::Statuses(statuses) => vec![statuses::run(options, statuses).await?],
                 Command::Campaign(campaign) => vec![campaign::run(options, campaign).await?],
                 Command::Timers(timers) => vec![timers::run(options, timers).await?],
+                Command::Waiting(waiting) => waiting::run(options, waiting).await?,
                 Command::Ceiling(_) => Vec::new(),
             };
             report::show(&figures);
