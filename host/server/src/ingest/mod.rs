@@ -159,10 +159,10 @@ impl Messages {
         let claimant = self.runner.claimant();
         let host = claimant.unwrap_or_else(|| self.membership.host());
         let at_once = at_once && claimant.is_some();
+        let mut ride = self.runner.outbox().ride().await;
         if at_once {
             self.runner.provide_ids(fresh.len()).await?;
         }
-        let mut ride = self.runner.outbox().ride().await;
         let mut tx = self.db.begin().await?;
         let mut parts = Vec::new();
         for part in fresh.chunks(ROWS_MAX) {

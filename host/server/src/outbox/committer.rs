@@ -118,6 +118,16 @@ impl Round {
     }
 }
 
+/// Which contacts of a round may be parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parking {
+    /// All.
+    OfAll,
+    /// Those whose unsettled messages are all known here. The others have some of the transaction itself, which are
+    /// [added](Outbox::add) once it is committed, and must not meet a mailbox that nobody owns.
+    OfKnown,
+}
+
 /// What was found while a round was written. Dropped before it is [applied](Outbox::apply), it counts as not committed.
 pub(super) struct Written<'a> {
     /// Mailboxes that are still this host's.
@@ -127,6 +137,8 @@ pub(super) struct Written<'a> {
     /// Contacts whose mailbox this host is to look at.
     wake: Vec<ContactId>,
     parked: Parked<'a>,
+    /// Contacts that were to be parked and are not.
+    postponed: Vec<ContactId>,
 }
 
 /// Lanes that were taken out because a parked mailbox may be claimed the moment its commit stands: by then nothing of it
@@ -217,13 +229,18 @@ impl Outbox {
 
     async fn commit<'a>(&'a self, round: &Round) -> storage::Result<Written<'a>> {
         let mut tx = self.db.begin().await?;
-        let written = self.write(&mut tx, round).await?;
+        let written = self.write(&mut tx, round, Parking::OfAll).await?;
         tx.commit().await?;
         Ok(written)
     }
 
     /// Writes a round. Nothing may be written after it in the same transaction.
-    pub(super) async fn write<'a>(&'a self, tx: &mut Tx, round: &Round) -> storage::Result<Written<'a>> {
+    pub(super) async fn write<'a>(
+        &'a self,
+        tx: &mut Tx,
+        round: &Round,
+        parking: Parking,
+    ) -> storage::Result<Written<'a>> {
         let now = self.clock.now();
         let contacts = round.contacts();
         let mut locked = tx.lock_mailboxes(self.membership.host(), &contacts).await?;
@@ -242,10 +259,15 @@ impl Outbox {
 
         let mut open: HashMap<ContactId, i64> = contacts.iter().map(|contact| (*contact, 0)).collect();
         let mut first: HashMap<ContactId, MessageId> = HashMap::new();
+        let mut postponed = Vec::new();
         for (contact, message) in tx.unsent_ids(&contacts).await? {
             *open.entry(contact).or_default() += 1;
             first.entry(contact).or_insert(message);
+            if parking == Parking::OfKnown && round.parks.contains_key(&contact) && !self.knows(contact, message) {
+                postponed.push(contact);
+            }
         }
+        postponed.dedup();
         // Never one before an older one, which another host may have left behind.
         let next = round.turns.iter().chain(round.followers.values());
         let next = next.filter(|message| locked.contains_key(&message.contact_id));
@@ -253,6 +275,12 @@ impl Outbox {
         let mut ids: Vec<MessageId> = next.map(|message| message.id).collect();
         ids.sort_unstable();
         let marked: HashSet<MessageId> = tx.mark_sending(&ids, now).await?.into_iter().collect();
+        let held: HashMap<ContactId, Time> = round
+            .parks
+            .iter()
+            .filter(|(contact, _)| !postponed.contains(contact))
+            .map(|(contact, until)| (*contact, *until))
+            .collect();
         let settled: Vec<Settled> = open
             .into_iter()
             .map(|(contact_id, count)| Settled {
@@ -260,20 +288,21 @@ impl Outbox {
                 handled: 0,
                 open: Some(count),
                 wake_at: None,
-                held_until: Some(round.parks.get(&contact_id).copied()),
+                held_until: Some(held.get(&contact_id).copied()),
             })
             .collect();
         tx.settle_mailboxes(&locked, &settled).await?;
         let lanes = {
             let mut state = self.state();
-            round.parks.keys().filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
+            held.keys().filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
         };
-        Ok(Written { locked, marked, wake, parked: Parked { outbox: self, lanes } })
+        Ok(Written { locked, marked, wake, parked: Parked { outbox: self, lanes }, postponed })
     }
 
     /// Brings the lanes to what was committed and lets the next messages go.
-    pub(super) fn apply(self: &Arc<Self>, round: Round, mut done: Written<'_>) {
+    pub(super) fn apply(self: &Arc<Self>, mut round: Round, mut done: Written<'_>) {
         done.parked.lanes.clear();
+        round.parks.retain(|contact, _| !done.postponed.contains(contact));
         let epoch = round.epoch;
         let told: Vec<ContactId> = round.results.iter().map(|(contact, ..)| *contact).collect();
         let mut go = Vec::new();
@@ -288,6 +317,9 @@ impl Outbox {
             if !round.followers.contains_key(contact) && !round.parks.contains_key(contact) {
                 state.schedule(*contact, now);
             }
+        }
+        for contact in &done.postponed {
+            state.schedule(*contact, now);
         }
         for message in round.turns.into_iter().chain(round.followers.into_values()) {
             let contact = message.contact_id;

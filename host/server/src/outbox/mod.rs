@@ -28,7 +28,10 @@ mod state;
 mod throughput;
 mod waited;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicUsize};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+    atomic::{AtomicBool, AtomicUsize},
+};
 
 use chrono::TimeDelta;
 use domain::{BotId, Clock, ContactId, DeliveryStatus, MessageId, Time};
@@ -82,6 +85,8 @@ pub(crate) struct Outbox {
     round: tokio::sync::Mutex<Round>,
     /// Those who will soon let a round ride along.
     rides: AtomicUsize,
+    /// Whether the last of them came to nothing.
+    rides_fail: AtomicBool,
     changed: Notify,
     /// Messages wait for a turn of their number.
     wanting: Notify,
@@ -122,6 +127,7 @@ impl Outbox {
             state: Mutex::new(state),
             round: tokio::sync::Mutex::default(),
             rides: AtomicUsize::new(0),
+            rides_fail: AtomicBool::new(false),
             changed: Notify::new(),
             wanting: Notify::new(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -329,7 +335,9 @@ impl Outbox {
                 message.next_attempt_at = Some(now + self.settings.doubt);
             }
             lane.queue.insert(place, message);
-            if lane.stage == Stage::Idle {
+            // What was decided of the one that was the first is not true of this one.
+            if lane.stage == Stage::Idle || (place == 0 && lane.stage != Stage::Busy) {
+                lane.stage = Stage::Idle;
                 state.schedule(contact, now);
             }
         }

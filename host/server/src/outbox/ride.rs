@@ -13,7 +13,7 @@ use tokio::sync::{MutexGuard, Notify};
 
 use super::{
     Outbox,
-    committer::{Round, Written},
+    committer::{Parking, Round, Written},
 };
 
 /// Somebody who has something to commit. Until it is dropped the committer leaves what is due to the rides.
@@ -34,8 +34,10 @@ impl Drop for Coming<'_> {
 /// leaves what it took to the committer.
 pub(crate) struct Ride<'a> {
     outbox: &'a Arc<Outbox>,
-    round: MutexGuard<'a, Round>,
+    /// Before `round`, so that it is given up first.
     written: Option<Written<'a>>,
+    round: MutexGuard<'a, Round>,
+    is_committed: bool,
 }
 
 impl Outbox {
@@ -49,9 +51,9 @@ impl Outbox {
         Some(Coming { rides: &self.rides, changed: &self.changed })
     }
 
-    /// Whether somebody is about to let what is due ride along.
+    /// Whether somebody is about to let what is due ride along. Nobody waits for those who fail.
     pub(super) fn awaits_ride(&self) -> bool {
-        self.rides.load(Ordering::Acquire) > 0
+        self.rides.load(Ordering::Acquire) > 0 && !self.rides_fail.load(Ordering::Acquire)
     }
 
     /// Waits until nobody else stores outcomes. To be called before the transaction begins. None as with
@@ -60,7 +62,7 @@ impl Outbox {
         if self.db.is_shared() {
             return None;
         }
-        Some(Ride { outbox: self, round: self.round.lock().await, written: None })
+        Some(Ride { outbox: self, written: None, round: self.round.lock().await, is_committed: false })
     }
 }
 
@@ -76,13 +78,15 @@ impl Ride<'_> {
         }
         *self.round = self.outbox.next_round();
         if !self.round.is_empty() {
-            self.written = Some(self.outbox.write(tx, &self.round).await?);
+            self.written = Some(self.outbox.write(tx, &self.round, Parking::OfKnown).await?);
         }
         Ok(())
     }
 
     /// Sets off what follows.
     pub(crate) fn committed(mut self) {
+        self.is_committed = true;
+        self.outbox.rides_fail.store(false, Ordering::Release);
         let Some(written) = self.written.take() else { return };
         self.outbox.apply(std::mem::take(&mut *self.round), written);
         let (mut state, now) = self.outbox.at_present();
@@ -95,7 +99,9 @@ impl Ride<'_> {
 
 impl Drop for Ride<'_> {
     fn drop(&mut self) {
-        if !self.round.is_empty() {
+        if !self.is_committed {
+            self.written = None;
+            self.outbox.rides_fail.store(true, Ordering::Release);
             self.outbox.changed.notify_one();
         }
     }
