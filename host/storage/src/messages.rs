@@ -425,6 +425,26 @@ impl Tx {
         Ok(ids.into_iter().map(MessageId).collect())
     }
 
+    /// Notes until when messages wait of which nobody knows whether they went out, and whose sender is gone: whoever takes
+    /// them up next must not begin to wait anew.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn hold_in_doubt(&mut self, messages: &[(MessageId, Time)]) -> Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        on!(self, c => {
+            let mut query = QueryBuilder::new("UPDATE messages SET next_attempt_at = v.column2 FROM ");
+            push_changes(&mut query, messages, |mut row, (id, until)| {
+                row.push_bind(id.0).push_bind(*until);
+            });
+            query.push(" AS v WHERE messages.id = v.column1 AND messages.status = 'sending' AND messages.next_attempt_at IS NULL");
+            query.build().persistent(kept(messages.len())).execute(c).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+
     /// Stores what became of messages that were handed to HTTP. A delivery that a status report has proven meanwhile
     /// stays proven. Returns what became of reports that came before Meta's answer.
     ///

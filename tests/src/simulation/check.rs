@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::{
     clock::SimClock,
     meta::{Job, Meta},
-    stage::{DOUBT_SECONDS, PEOPLE_MAX, TICKS, TIMER_SECONDS, phone},
+    stage::{PEOPLE_MAX, TICKS, TIMER_SECONDS, phone},
 };
 
 /// What should have come of what a person wrote.
@@ -181,7 +181,7 @@ fn sent(message: &AuditedMessage, meta: &Meta, wrong: &mut Vec<String>) -> u64 {
         wrong.push(format!("sent {} times, which was not counted: {message:?}", taken.len()));
     }
     for (before, after) in taken.iter().zip(taken.iter().skip(1)) {
-        if after.at - before.at < TimeDelta::seconds(DOUBT_SECONDS.into()) {
+        if after.at - before.at < meta.doubt {
             wrong.push(format!("sent again before a report of the first try could come: {before:?}, {after:?}"));
         }
         let proven = meta.jobs.iter().find(|job| {

@@ -87,7 +87,15 @@ pub(super) struct Meta {
     pub(super) refused: BTreeMap<i64, usize>,
     /// How often Meta took a row and the host that sent it could not know.
     pub(super) excuses: BTreeMap<i64, u64>,
+    /// How long the server waits before it sends a message in doubt again.
+    pub(super) doubt: TimeDelta,
     next: u64,
+}
+
+impl Meta {
+    pub(super) fn new(doubt: TimeDelta) -> Self {
+        Self { doubt, ..Self::default() }
+    }
 }
 
 fn body(name: &str, item: &Value, contacts: &Value) -> Vec<u8> {

@@ -97,6 +97,7 @@ pub(super) fn run(stage: &Stage, settings: &Settings, seed: u64) -> Outcome {
     let mut config = stage::config(&copy.url, stage.folder());
     config.whatsapp.messages_per_second = Some(if rng.bool() { 80 } else { 0 });
     config.whatsapp.pair_pacing = rng.bool();
+    config.whatsapp.unknown_send_seconds = stage::doubt_seconds(seed);
     let weather = Weather {
         faults: if rng.u8(..10) == 0 { 0 } else { rng.u64(1..12) },
         one_in: [400, 150, 50][rng.usize(..3)],
@@ -114,7 +115,7 @@ pub(super) fn run(stage: &Stage, settings: &Settings, seed: u64) -> Outcome {
         is_shared,
         hosts: (0..hosts).map(|_| None).collect(),
         frozen: vec![None; hosts],
-        meta: Meta::default(),
+        meta: Meta::new(TimeDelta::seconds(stage::doubt_seconds(seed).into())),
         weather,
         is_calm: false,
         outcome: Outcome::default(),

@@ -291,12 +291,27 @@ impl Outbox {
                 held_until: Some(held.get(&contact_id).copied()),
             })
             .collect();
+        tx.hold_in_doubt(&self.in_doubt(held.keys().filter(|contact| locked.contains_key(contact)))).await?;
         tx.settle_mailboxes(&locked, &settled).await?;
         let lanes = {
             let mut state = self.state();
             held.keys().filter_map(|contact| Some((*contact, state.take_lane(*contact)?))).collect()
         };
         Ok(Written { locked, marked, wake, parked: Parked { outbox: self, lanes }, postponed })
+    }
+
+    /// The first messages of these contacts that wait in doubt, and until when.
+    fn in_doubt<'a>(&self, contacts: impl Iterator<Item = &'a ContactId>) -> Vec<(MessageId, Time)> {
+        let state = self.state();
+        let first = |contact| state.lanes.get(contact)?.queue.front();
+        let waits = |first: &Unsent| Some((first.id, first.next_attempt_at?));
+        let mut found: Vec<_> = contacts
+            .filter_map(first)
+            .filter(|first| first.status == DeliveryStatus::Sending)
+            .filter_map(waits)
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// Brings the lanes to what was committed and lets the next messages go.
