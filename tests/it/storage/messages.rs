@@ -122,6 +122,19 @@ each_database! {
         assert_eq!(status(&mut tx, ids[2]).await, "failed");
     }
 
+    async fn a_message_in_doubt_is_held_once(db: Migrated) {
+        let mut tx = db.begin().await.unwrap();
+        let to = contact(&mut tx).await;
+        let rows = [outbound(to, "a", DeliveryStatus::Sending), outbound(to, "b", DeliveryStatus::Queued)];
+        let ids = tx.insert_outbound(&rows, now()).await.unwrap();
+        let (until, later) = (now() + TimeDelta::seconds(90), now() + TimeDelta::seconds(180));
+        tx.hold_in_doubt(&[(ids[0], until), (ids[1], until)]).await.unwrap();
+        tx.hold_in_doubt(&[(ids[0], later)]).await.unwrap();
+        let unsent = tx.unsent(&[to.1]).await.unwrap();
+        let held: Vec<_> = unsent.iter().map(|message| message.next_attempt_at).collect();
+        assert_eq!(held, [Some(until), None], "until when was said before, and the other one is not in doubt");
+    }
+
     async fn history_is_filtered_and_paged_newest_first(db: Migrated) {
         let mut tx = db.begin().await.unwrap();
         let to = contact(&mut tx).await;
