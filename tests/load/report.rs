@@ -88,6 +88,15 @@ impl Figures {
         figures
     }
 
+    /// Counts what was to be done by itself, instead of messages that were written.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people, a few digits each")]
+    pub(crate) fn set_work(&mut self, wanted: u64, done: u64) {
+        let cpu_ms = self.cpu_ms_per_message * self.written.max(1) as f64;
+        (self.written, self.replied, self.lost) = (wanted, done, wanted.saturating_sub(done));
+        self.cpu_ms_per_message = cpu_ms / wanted.max(1) as f64;
+        self.replies_per_second = done as f64 / self.seconds;
+    }
+
     /// Takes reply times from elsewhere.
     pub(crate) fn set_replies(&mut self, replies: &Latency) {
         (self.reply_p50, self.reply_p99) = (replies.ms(50.0), replies.ms(99.0));

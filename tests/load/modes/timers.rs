@@ -76,9 +76,7 @@ pub(crate) async fn run(options: &Options, timers: &Timers) -> Result<Figures, S
     bar.finish_and_clear();
     let mut figures = watch.figures("timers", &meta, began.elapsed().as_secs_f64());
     let late = late.borrow();
-    figures.replied = late.1;
-    figures.written = executions.len() as u64;
-    figures.lost = figures.written.saturating_sub(late.1);
+    figures.set_work(executions.len() as u64, late.1);
     figures.doubled = late.1.saturating_sub(figures.written);
     figures.early = Some(late.2);
     figures.set_replies(&late.0);

@@ -165,7 +165,7 @@ impl Due {
         let owed = (0..people).take_while(|at| at_ms(*at, step) <= end);
         let heard = heard.borrow();
         let (written, lost) = owed.fold((0, 0), |(all, lost), at| (all + 1, lost + u64::from(!heard.seen[at])));
-        (figures.written, figures.lost, figures.replied) = (written, lost, written - lost);
+        figures.set_work(written, written - lost);
         (figures.doubled, figures.early) = (heard.doubled, Some(heard.early));
         figures.set_replies(&heard.late);
         *meta.listener.borrow_mut() = None;
