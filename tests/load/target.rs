@@ -169,20 +169,19 @@ impl Target {
 
     /// Asks the API, and fails unless the answer is a success.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
-        let request = self.http.get(format!("http://{}{path}", self.address)).bearer_auth(&self.token);
-        let answer = request.send().await.map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
-        if status.is_success() { Ok(body) } else { Err(format!("GET {path}: {status} {body}")) }
+        self.ask(self.http.get(format!("http://{}{path}", self.address)), path).await
     }
 
     /// Posts to the API, and fails unless the answer is a success.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
-        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(&self.token).json(body);
-        let answer = request.send().await.map_err(|error| error.to_string())?;
+        self.ask(self.http.post(format!("http://{}{path}", self.address)).json(body), path).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value, String> {
+        let answer = request.bearer_auth(&self.token).send().await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let body: Value = answer.json().await.map_err(|error| error.to_string())?;
-        if status.is_success() { Ok(body) } else { Err(format!("POST {path}: {status} {body}")) }
+        if status.is_success() { Ok(body) } else { Err(format!("{path}: {status} {body}")) }
     }
 }
 

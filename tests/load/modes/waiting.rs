@@ -110,8 +110,7 @@ pub(crate) async fn run(options: &Options, waiting: &Waiting) -> Result<Vec<Figu
 /// The id of the contact that waits: nobody else has written yet.
 async fn only_contact(target: &Target) -> Result<ContactId, String> {
     let contacts = target.get(&format!("/flows/contacts/?bot_id={}", target.bot)).await?;
-    let first = contacts["items"][0]["id"].as_i64().or_else(|| contacts[0]["id"].as_i64());
-    first.map(ContactId).ok_or_else(|| format!("nobody waits: {contacts}"))
+    contacts["items"][0]["id"].as_i64().map(ContactId).ok_or_else(|| format!("nobody waits: {contacts}"))
 }
 
 /// Whose time comes when.
