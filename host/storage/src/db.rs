@@ -1,12 +1,11 @@
 //! Connections and transactions.
 
-use std::{io, path::PathBuf, pin::Pin, time::Duration};
+use std::{io, pin::Pin, time::Duration};
 
 use sqlx::{
-    Connection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
-    pool::PoolConnectionMetadata,
+    Connection, PgPool, Pool, Postgres,
+    pool::{PoolConnectionMetadata, PoolOptions},
     postgres::PgPoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::time::timeout;
 
@@ -15,7 +14,11 @@ use sqlx::Transaction;
 
 #[cfg(feature = "testing")]
 use crate::testing::gates::{Open, open};
-use crate::{Error, Result, opening};
+use crate::{
+    Error, Result,
+    embedded::{Access, Embedded, EmbeddedConnection, EmbeddedOptions},
+    opening,
+};
 
 /// Runs one body against whichever database a transaction is on. Each arm is type-checked on its own.
 ///
@@ -61,10 +64,13 @@ const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_trans
 const POSTGRES_ANSWERS_WITHIN: Duration = Duration::from_secs(35);
 /// Statements that a connection keeps prepared; those that take rows come in a dozen sizes each (`rows.rs`).
 const STATEMENTS_KEPT: usize = 512;
-/// Pages of SQLite's log that are folded into the file at a time. Those that are written with every commit are folded in once.
-const SQLITE_CHECKPOINT_PAGES: &str = "4000";
-/// Rows that SQLite's thread reads ahead of whoever takes them, so that the two need not wake each other for each.
-const SQLITE_ROWS_AHEAD: usize = 1_024;
+/// What every connection to SQLite begins with. `wal_autocheckpoint` is in pages of the log, which are folded into the file
+/// at a time: those that are written with every commit are folded in once.
+const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = memory; PRAGMA cache_size = -16000;
+    PRAGMA wal_autocheckpoint = 4000";
+/// What the one that writes begins with: the log, and that a commit is only done when it is on the disk.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = memory; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000";
 /// How long SQLite waits for another process's lock, e.g. a backup.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -74,18 +80,17 @@ pub enum Db {
     /// SQLite in WAL mode: one connection that writes, several that read.
     Sqlite {
         /// The only connection that writes. Writers queue here, in order, instead of fighting for the lock.
-        writer: SqlitePool,
+        writer: Pool<Embedded>,
         /// Connections that only read.
-        readers: SqlitePool,
+        readers: Pool<Embedded>,
     },
     /// PostgreSQL, perhaps shared with other hosts.
     Postgres(PgPool),
 }
 
-/// Whether a connection can begin a transaction. SQLite ends one by itself when the disk is full or broken; sqlx then
-/// cannot roll back what is gone, goes on to think that it is there, and would refuse to begin another one for ever.
+/// Whether a connection can begin a transaction. One that could not roll back the last one is not used again.
 fn is_between_transactions(
-    connection: &mut SqliteConnection,
+    connection: &mut EmbeddedConnection,
     _: PoolConnectionMetadata,
 ) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send + '_>> {
     let is_free = !connection.is_in_transaction();
@@ -117,14 +122,13 @@ async fn open<DB: sqlx::Database>(
 #[derive(Debug)]
 pub enum Tx {
     /// On SQLite.
-    Sqlite(Open<Sqlite>),
+    Sqlite(Open<Embedded>),
     /// On PostgreSQL.
     Postgres(Open<Postgres>),
 }
 
 impl Db {
-    /// Opens the database that the URL names: `sqlite:path` (or `sqlite::memory:` for none that lasts), or
-    /// `postgres://…`. A missing SQLite file is created. Nothing is migrated yet.
+    /// Opens the database that the URL names: `sqlite:path`, or `postgres://…`. A missing SQLite file is created. Nothing is migrated yet.
     ///
     /// # Errors
     /// When the URL is of another kind, or the database cannot be reached.
@@ -154,19 +158,9 @@ impl Db {
             return Err(Error::Url("names no file".into()));
         }
         let refused = |error: sqlx::Error| opening::file_error(&error, path);
-        let options = SqliteConnectOptions::new()
-            .filename(PathBuf::from(path))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(SQLITE_BUSY_TIMEOUT)
-            .pragma("temp_store", "memory")
-            .pragma("cache_size", "-16000")
-            .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)
-            .row_buffer_size(SQLITE_ROWS_AHEAD)
-            .statement_cache_capacity(STATEMENTS_KEPT);
-        let writer = SqlitePoolOptions::new()
+        let options =
+            |access, pragmas| EmbeddedOptions::new(path.into(), access, STATEMENTS_KEPT, SQLITE_BUSY_TIMEOUT, pragmas);
+        let writer: Pool<Embedded> = PoolOptions::new()
             .max_connections(1)
             .min_connections(1)
             .idle_timeout(None)
@@ -174,19 +168,19 @@ impl Db {
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .before_acquire(is_between_transactions)
-            .connect_with(options.clone())
+            .connect_with(options(Access::Write, SQLITE_WRITER))
             .await
             .map_err(refused)?;
         // A file that cannot be written shows only when somebody wants to write.
         writer.begin_with("BEGIN IMMEDIATE").await.map_err(refused)?.rollback().await.map_err(refused)?;
-        let readers = SqlitePoolOptions::new()
+        let readers = PoolOptions::new()
             .max_connections(SQLITE_READERS)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .before_acquire(is_between_transactions)
-            .connect_with(options.read_only(true))
+            .connect_with(options(Access::Read, SQLITE_SESSION))
             .await
             .map_err(refused)?;
         Ok(Self::Sqlite { writer, readers })
@@ -305,7 +299,7 @@ mod tests {
         };
         let refused = insert().await.unwrap_err();
         assert!(matches!(refused, Error::Unavailable(_)), "{refused}");
-        // The limit was the connection's, which is not used again.
+        sqlx::query("PRAGMA max_page_count = 1000").execute(writer).await.unwrap();
         insert().await.unwrap();
     }
 }

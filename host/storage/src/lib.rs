@@ -28,6 +28,7 @@ mod contact_changes;
 mod contacts;
 mod db;
 mod dialect;
+mod embedded;
 mod error;
 mod executions;
 mod flow_statistics;

@@ -1,6 +1,10 @@
 //! Bringing a database to the schema of this program, and reading the schema back.
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{
+    ConnectOptions, Connection,
+    migrate::{MigrateError, Migrator},
+    sqlite::SqliteConnectOptions,
+};
 
 use crate::{
     Db, Error, Result,
@@ -31,6 +35,13 @@ pub enum SchemaError {
     /// A migration failed; it was rolled back.
     #[error("migration failed: {0}")]
     Failed(String),
+}
+
+/// Applies migrations by a connection of its own, which may take long.
+async fn migrate_file(file: &SqliteConnectOptions) -> std::result::Result<(), MigrateError> {
+    let mut connection = file.connect().await?;
+    SQLITE.run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
 }
 
 /// A column as the database has it.
@@ -71,7 +82,10 @@ impl Db {
         let standing = self.standing(self.migrator()).await?;
         if standing == Standing::Ours {
             let done = match self {
-                Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
+                Self::Sqlite { writer, .. } => {
+                    let file = SqliteConnectOptions::new().filename(&writer.connect_options().path);
+                    migrate_file(&file).await
+                }
                 Self::Postgres(pool) => {
                     // A large table may take long, and so may another host that is at it. Nobody else is to get a
                     // connection that may.

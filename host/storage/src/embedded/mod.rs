@@ -1,0 +1,49 @@
+//! SQLite for sqlx, in the thread that asks.
+//!
+//! sqlx's own driver hands each statement to a thread and waits for the answer. That is right for statements that take long,
+//! but writing a batch of messages is twenty short ones, each of which would wake two threads: waking and waiting took as
+//! long as the statements. This driver is the same to whoever uses it, `rusqlite` underneath, and makes a statement where it
+//! is awaited.
+//!
+//! * Short statements that write, which are those that are kept prepared, are made on the thread of the task.
+//! * Whatever may take long, and commits where the disk is slow, lets other tasks go on elsewhere meanwhile
+//!   ([`block_in_place`](tokio::task::block_in_place)).
+//!
+//! Nothing else is different: texts, times and JSON are stored as sqlx's driver stores them.
+
+mod connection;
+mod failure;
+mod options;
+mod row;
+mod values;
+
+use sqlx::Database;
+use sqlx_core::database::HasStatementCache;
+
+pub(crate) use connection::EmbeddedConnection;
+pub(crate) use options::{Access, EmbeddedOptions};
+pub(crate) use row::{Column, Done, EmbeddedRow, Prepared};
+pub(crate) use values::{Arguments, Datum, DatumRef, Kind};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Embedded;
+
+impl Database for Embedded {
+    type Connection = EmbeddedConnection;
+    type TransactionManager = connection::Transactions;
+    type Row = EmbeddedRow;
+    type QueryResult = Done;
+    type Column = Column;
+    type TypeInfo = Kind;
+    type Value = Datum;
+    type ValueRef<'r> = DatumRef<'r>;
+    type Arguments = Arguments;
+    type ArgumentBuffer = Vec<Datum>;
+    type Statement = Prepared;
+
+    const NAME: &'static str = "SQLite";
+    const URL_SCHEMES: &'static [&'static str] = &["sqlite"];
+}
+
+impl HasStatementCache for Embedded {}
