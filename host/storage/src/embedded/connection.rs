@@ -8,7 +8,7 @@ use sqlx::{Acquire, Connection, Describe, Either, Error, Execute, Executor, Resu
 use sqlx_core::{connection::LogSettings, logger::QueryLogger, transaction::TransactionManager};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
-    task::block_in_place,
+    task::spawn_blocking,
     time::{Instant, sleep},
 };
 
@@ -25,8 +25,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// See the module.
 pub struct EmbeddedConnection {
-    /// Boxed, because connections are moved about with their transactions.
-    sqlite: Box<rusqlite::Connection>,
+    /// Boxed, because connections are moved about with their transactions. None while it is lent to another thread, and for
+    /// ever if nobody waited until that gave it back.
+    sqlite: Option<Box<rusqlite::Connection>>,
     access: Access,
     busy_timeout: Duration,
     /// How long the last commit took.
@@ -54,7 +55,7 @@ impl EmbeddedConnection {
     pub(super) fn new(sqlite: rusqlite::Connection, options: &EmbeddedOptions) -> Self {
         let EmbeddedOptions { access, busy_timeout, log, .. } = options;
         Self {
-            sqlite: Box::new(sqlite),
+            sqlite: Some(Box::new(sqlite)),
             access: *access,
             busy_timeout: *busy_timeout,
             committed_in: Duration::ZERO,
@@ -65,11 +66,18 @@ impl EmbeddedConnection {
     }
 
     /// Makes a statement, or several without arguments. Stops after `limit` rows.
-    fn make(&mut self, sql: &SqlStr, arguments: Option<&Arguments>, is_kept: bool, limit: usize) -> Result<Outcome> {
-        let is_short = self.access == Access::Write && is_kept;
+    async fn make(
+        &mut self,
+        sql: SqlStr,
+        arguments: Option<Arguments>,
+        is_kept: bool,
+        limit: usize,
+    ) -> Result<Outcome> {
+        self.has_not_lost_it()?;
         let mut logger = QueryLogger::new(sql.clone(), self.log.clone());
-        let make = || self.step(sql.as_str(), arguments, is_kept, limit);
-        let made = if is_short { make() } else { aside(make) };
+        let make = move |sqlite: &rusqlite::Connection| step(sqlite, sql.as_str(), arguments.as_ref(), is_kept, limit);
+        let is_short = self.access == Access::Write && is_kept;
+        let made = if is_short { make(self.sqlite()?) } else { self.aside(make).await? };
         if let Ok(outcome) = &made {
             outcome.rows.iter().for_each(|_| logger.increment_rows_returned());
             logger.increase_rows_affected(outcome.done.as_ref().map_or(0, Done::rows_affected));
@@ -77,51 +85,74 @@ impl EmbeddedConnection {
         made
     }
 
-    fn step(&self, sql: &str, arguments: Option<&Arguments>, is_kept: bool, limit: usize) -> Result<Outcome> {
-        self.has_not_lost_it()?;
-        let mut outcome = Outcome { rows: Vec::new(), done: None };
-        let Some(Arguments(arguments)) = arguments else {
-            let mut batch = rusqlite::Batch::new(&self.sqlite, sql);
-            while let Some(mut statement) = batch.next().map_err(told)? {
-                read(&mut statement, &mut outcome, limit)?;
-            }
-            outcome.done = Some(Done::of(self.sqlite.changes()));
-            return Ok(outcome);
-        };
-        if is_kept {
-            let mut statement = self.sqlite.prepare_cached(sql).map_err(told)?;
-            bind(&mut statement, arguments)?;
-            read(&mut statement, &mut outcome, limit)?;
-        } else {
-            let mut statement = self.sqlite.prepare(sql).map_err(told)?;
-            bind(&mut statement, arguments)?;
-            read(&mut statement, &mut outcome, limit)?;
+    /// Does something that may take long, or waits for the disk, where that holds up nobody.
+    async fn aside<T: Send + 'static>(
+        &mut self,
+        does: impl FnOnce(&rusqlite::Connection) -> T + Send + 'static,
+    ) -> Result<T> {
+        let has_threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if !has_threads {
+            return Ok(does(self.sqlite()?));
         }
-        outcome.done = Some(Done::of(self.sqlite.changes()));
-        Ok(outcome)
+        let sqlite = self.sqlite.take().ok_or(Error::WorkerCrashed)?;
+        let done = spawn_blocking(move || {
+            let done = does(&sqlite);
+            (sqlite, done)
+        });
+        let (sqlite, done) = done.await.map_err(|_| Error::WorkerCrashed)?;
+        self.sqlite = Some(sqlite);
+        Ok(done)
     }
 
-    fn control(&self, sql: &str) -> rusqlite::Result<()> {
-        self.sqlite.prepare_cached(sql)?.raw_execute().map(|_| ())
+    fn sqlite(&self) -> Result<&rusqlite::Connection> {
+        self.sqlite.as_deref().ok_or(Error::WorkerCrashed)
     }
 
     fn is_in_transaction(&self) -> bool {
-        !self.sqlite.is_autocommit()
+        self.sqlite().is_ok_and(|sqlite| !sqlite.is_autocommit())
     }
 
     /// Fails when SQLite has ended the transaction by itself: whatever was done now would stand alone, and for good.
     fn has_not_lost_it(&self) -> Result<()> {
-        if self.is_begun && !self.is_in_transaction() {
+        if self.is_begun && self.sqlite()?.is_autocommit() {
             return Err(Error::Io(io::Error::other("the database has given up the transaction")));
         }
         Ok(())
     }
 }
 
-/// Does something that may take long, or waits for the disk. Other tasks go on elsewhere meanwhile, where there is an elsewhere.
-fn aside<T>(does: impl FnOnce() -> T) -> T {
-    let has_threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if has_threads { block_in_place(does) } else { does() }
+fn step(
+    sqlite: &rusqlite::Connection,
+    sql: &str,
+    arguments: Option<&Arguments>,
+    is_kept: bool,
+    limit: usize,
+) -> Result<Outcome> {
+    let mut outcome = Outcome { rows: Vec::new(), done: None };
+    match arguments {
+        None => {
+            let mut batch = rusqlite::Batch::new(sqlite, sql);
+            while let Some(mut statement) = batch.next().map_err(told)? {
+                read(&mut statement, &mut outcome, limit)?;
+            }
+        }
+        Some(Arguments(arguments)) if is_kept => {
+            let mut statement = sqlite.prepare_cached(sql).map_err(told)?;
+            bind(&mut statement, arguments)?;
+            read(&mut statement, &mut outcome, limit)?;
+        }
+        Some(Arguments(arguments)) => {
+            let mut statement = sqlite.prepare(sql).map_err(told)?;
+            bind(&mut statement, arguments)?;
+            read(&mut statement, &mut outcome, limit)?;
+        }
+    }
+    outcome.done = Some(Done::of(sqlite.changes()));
+    Ok(outcome)
+}
+
+fn control(sqlite: &rusqlite::Connection, sql: &str) -> rusqlite::Result<()> {
+    sqlite.prepare_cached(sql)?.raw_execute().map(|_| ())
 }
 
 /// Binds arguments: `?` in their order, `$1` by their number.
@@ -190,7 +221,7 @@ impl<'c> Executor<'c> for &'c mut EmbeddedConnection {
                 Ok(parts) => parts,
                 Err(error) => return stream::iter(vec![Err(error)]),
             };
-            stream::iter(match self.make(&sql, arguments.as_ref(), is_kept, usize::MAX) {
+            stream::iter(match self.make(sql, arguments, is_kept, usize::MAX).await {
                 Ok(Outcome { rows, done }) => rows
                     .into_iter()
                     .map(|row| Ok(Either::Right(row)))
@@ -211,7 +242,7 @@ impl<'c> Executor<'c> for &'c mut EmbeddedConnection {
         let parts = parts(query);
         Box::pin(async move {
             let (sql, arguments, is_kept) = parts?;
-            Ok(self.make(&sql, arguments.as_ref(), is_kept, 1)?.rows.pop())
+            Ok(self.make(sql, arguments, is_kept, 1).await?.rows.pop())
         })
     }
 
@@ -248,7 +279,10 @@ impl Connection for EmbeddedConnection {
     type Options = EmbeddedOptions;
 
     async fn close(self) -> Result<()> {
-        self.sqlite.close().map_err(|(_, error)| told(error))
+        match self.sqlite {
+            Some(sqlite) => sqlite.close().map_err(|(_, error)| told(error)),
+            None => Ok(()),
+        }
     }
 
     async fn close_hard(self) -> Result<()> {
@@ -256,7 +290,7 @@ impl Connection for EmbeddedConnection {
     }
 
     async fn ping(&mut self) -> Result<()> {
-        Ok(())
+        self.sqlite().map(|_| ())
     }
 
     async fn begin(&mut self) -> Result<Transaction<'_, Embedded>> {
@@ -289,7 +323,8 @@ impl TransactionManager for Transactions {
         let sql = statement.as_ref().map_or("BEGIN", SqlStr::as_str);
         let began = Instant::now();
         loop {
-            match connection.control(sql) {
+            let made = control(connection.sqlite()?, sql);
+            match made {
                 // Only to begin is there something to wait for; nobody else has to wait meanwhile.
                 Err(error) if is_busy(&error) && began.elapsed() < connection.busy_timeout => sleep(BUSY_PAUSE).await,
                 made => {
@@ -303,8 +338,9 @@ impl TransactionManager for Transactions {
     async fn commit(connection: &mut EmbeddedConnection) -> Result<()> {
         connection.has_not_lost_it()?;
         let began = std::time::Instant::now();
-        let commit = || connection.control("COMMIT");
-        let done = if connection.committed_in < SLOW { commit() } else { aside(commit) };
+        let commit = |sqlite: &rusqlite::Connection| control(sqlite, "COMMIT");
+        let is_short = connection.committed_in < SLOW;
+        let done = if is_short { commit(connection.sqlite()?) } else { connection.aside(commit).await? };
         connection.committed_in = began.elapsed();
         connection.is_begun = done.is_err();
         done.map_err(told)
@@ -312,7 +348,7 @@ impl TransactionManager for Transactions {
 
     async fn rollback(connection: &mut EmbeddedConnection) -> Result<()> {
         connection.is_begun = false;
-        if connection.is_in_transaction() { connection.control("ROLLBACK").map_err(told) } else { Ok(()) }
+        if connection.is_in_transaction() { control(connection.sqlite()?, "ROLLBACK").map_err(told) } else { Ok(()) }
     }
 
     fn start_rollback(connection: &mut EmbeddedConnection) {
@@ -321,7 +357,8 @@ impl TransactionManager for Transactions {
         }
         connection.is_begun = false;
         if connection.is_in_transaction()
-            && let Err(error) = connection.control("ROLLBACK")
+            && let Ok(sqlite) = connection.sqlite()
+            && let Err(error) = control(sqlite, "ROLLBACK")
         {
             tracing::warn!(%error, "a transaction cannot be rolled back; its connection is given up");
         }

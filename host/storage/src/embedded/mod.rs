@@ -7,7 +7,7 @@
 //!
 //! * Short statements that write, which are those that are kept prepared, are made on the thread of the task.
 //! * Whatever may take long, and commits where the disk is slow, lets other tasks go on elsewhere meanwhile
-//!   ([`block_in_place`](tokio::task::block_in_place)).
+//!   ([`spawn_blocking`](tokio::task::spawn_blocking)).
 //!
 //! Nothing else is different: texts, times and JSON are stored as sqlx's driver stores them.
 

@@ -207,7 +207,6 @@ stored_as!(i32, Kind::Integer, Kind::Integer, |n| Datum::Integer((*n).into()), |
 stored_as!(bool, Kind::Integer, Kind::Integer, |b| Datum::Integer((*b).into()), |v| Datum::Integer(n) => Ok(*n != 0));
 stored_as!(f64, Kind::Real, Kind::Real, |n| Datum::Real(*n), |v| Datum::Real(n) => Ok(*n));
 stored_as!(String, Kind::Text, Kind::Text, |t| Datum::Text(t.clone()), |v| Datum::Text(t) => Ok(t.clone()));
-stored_as!(Vec<u8>, Kind::Blob, Kind::Blob, |b| Datum::Blob(b.clone()), |v| Datum::Blob(b) => Ok(b.clone()));
 stored_as!(DateTime<Utc>, Kind::Text, Kind::Text,
     |at| Datum::Text(at.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
     |v| Datum::Text(t) => Ok(DateTime::parse_from_rfc3339(t)?.to_utc()));
@@ -230,6 +229,33 @@ impl<'r> Decode<'r, Embedded> for &'r str {
         match value.0 {
             Datum::Text(text) => Ok(text),
             other => Err(mismatch(other, "str")),
+        }
+    }
+}
+
+impl Type<Embedded> for Vec<u8> {
+    fn type_info() -> Kind {
+        Kind::Blob
+    }
+
+    fn compatible(kind: &Kind) -> bool {
+        matches!(kind, Kind::Blob | Kind::Text)
+    }
+}
+
+impl<'q> Encode<'q, Embedded> for Vec<u8> {
+    fn encode_by_ref(&self, arguments: &mut Vec<Datum>) -> Result<IsNull, BoxDynError> {
+        arguments.push(Datum::Blob(self.clone()));
+        Ok(IsNull::No)
+    }
+}
+
+impl<'r> Decode<'r, Embedded> for Vec<u8> {
+    fn decode(value: DatumRef<'r>) -> Result<Self, BoxDynError> {
+        match value.0 {
+            Datum::Blob(bytes) => Ok(bytes.clone()),
+            Datum::Text(text) => Ok(text.as_bytes().to_owned()),
+            other => Err(mismatch(other, "bytes")),
         }
     }
 }
