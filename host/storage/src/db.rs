@@ -268,6 +268,8 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// The flags are in `.cargo/config.toml`, and nothing else would miss them.
@@ -301,5 +303,30 @@ mod tests {
         assert!(matches!(refused, Error::Unavailable(_)), "{refused}");
         sqlx::query("PRAGMA max_page_count = 1000").execute(writer).await.unwrap();
         insert().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_stops_waiting_for_a_statement_leaves_a_database_that_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&format!("sqlite:{}", folder.path().join("left.db").display())).await.unwrap();
+        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        sqlx::query("CREATE TABLE t (x INTEGER NOT NULL)").execute(writer).await.unwrap();
+        sqlx::query("PRAGMA cache_size = 10").execute(writer).await.unwrap();
+        let insert = async |text: &'static str| {
+            let mut tx = db.begin().await?;
+            on!(&mut tx, c => sqlx::query(text).persistent(false).execute(c).await.map(|_| ()))?;
+            tx.commit().await
+        };
+        let long = "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000) SELECT x FROM n";
+        let mut left = Box::pin(insert(long));
+        // The statement is under way in another thread once its first rows have no room in memory.
+        while fs::metadata(folder.path().join("left.db-wal")).unwrap().len() < 1_000_000 {
+            let is_done = tokio::select! { biased; _ = &mut left => true, () = tokio::task::yield_now() => false };
+            assert!(!is_done, "not long enough");
+        }
+        drop(left);
+        insert("INSERT INTO t VALUES (1)").await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(writer).await.unwrap();
+        assert_eq!(count, 1, "half a transaction is kept");
     }
 }
