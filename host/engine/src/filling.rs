@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     limits::Limits,
     state,
-    template::{Data, RESULT, Templates, Text, describe},
+    template::{Data, Named, RESULT, Templates, Text, describe},
     values,
     variables::Variables,
 };
@@ -55,15 +55,16 @@ pub(crate) struct Filler<'a, 'v> {
 pub(crate) enum Context<'a, 'v> {
     /// In the template engine's form.
     Ready(minijinja::Value),
-    /// Those of an execution. Only a template has them put into that form, which costs more than most of what a sprint does.
+    /// Those of an execution. Only what a template asks for is put into that form, which costs more than most of what a
+    /// sprint does.
     Execution(&'a mut Variables<'v>, &'a Execution),
 }
 
 impl Context<'_, '_> {
-    fn value(&mut self) -> minijinja::Value {
+    fn value(&mut self, template: &Named) -> minijinja::Value {
         match self {
             Self::Ready(value) => value.clone(),
-            Self::Execution(variables, execution) => variables.context(execution),
+            Self::Execution(variables, execution) => variables.context(execution, &template.roots),
         }
     }
 }
@@ -71,13 +72,13 @@ impl Context<'_, '_> {
 impl Filler<'_, '_> {
     /// Fills in a text.
     pub(crate) fn text(&mut self, text: &Text) -> Result<String, String> {
-        let name = match text {
+        let template = match text {
             Text::Plain(text) => return Ok(text.clone()),
-            Text::Template(name) => name,
+            Text::Template(template) => template,
         };
         let mut out = Bounded { bytes: Vec::new(), most: self.limits.template_output_bytes };
-        let context = self.context.value();
-        let rendered = self.templates.get(name).and_then(|template| template.render_captured_to(context, &mut out));
+        let context = self.context.value(template);
+        let rendered = self.templates.get(template).and_then(|template| template.render_captured_to(context, &mut out));
         self.pay(rendered)?;
         out.bytes.retain(|byte| *byte != 0);
         Ok(String::from_utf8_lossy(&out.bytes).into_owned())
@@ -88,7 +89,7 @@ impl Filler<'_, '_> {
         match data {
             Data::Plain(value) => Ok(value.clone()),
             Data::Text(text) => self.text(text).map(Value::String),
-            Data::Expression(name) => self.value(name),
+            Data::Expression(template) => self.value(template),
             Data::List(items) => items.iter().map(|item| self.json(item)).collect(),
             Data::Object(members) => members
                 .iter()
@@ -98,9 +99,9 @@ impl Filler<'_, '_> {
         }
     }
 
-    fn value(&mut self, name: &str) -> Result<Value, String> {
-        let context = self.context.value();
-        let rendered = self.templates.get(name).and_then(|template| template.render_captured(context));
+    fn value(&mut self, template: &Named) -> Result<Value, String> {
+        let context = self.context.value(template);
+        let rendered = self.templates.get(template).and_then(|template| template.render_captured(context));
         let captured = self.pay(rendered)?;
         let result = captured.state().lookup(RESULT).unwrap_or_default();
         let bounded = Bounded { bytes: Vec::new(), most: self.limits.template_output_bytes };

@@ -3,7 +3,7 @@
 use crate::limits::PATH_SEGMENTS;
 
 /// First names of a path that are taken; anything else is a name of the state.
-const ROOTS: [(&str, Root); 6] = [
+const ROOTS: [(&str, Root); Root::COUNT] = [
     ("state", Root::State),
     ("contact", Root::Contact),
     ("message", Root::Message),
@@ -30,14 +30,17 @@ pub(crate) enum Root {
 }
 
 impl Root {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 6;
+
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        ROOTS.iter().map(|(_, root)| *root)
+    }
+
     /// The name it has in templates.
     pub(crate) fn name(self) -> &'static str {
         ROOTS.iter().find(|(_, root)| *root == self).map_or("", |(name, _)| name)
-    }
-
-    /// The names of all roots.
-    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        ROOTS.iter().map(|(name, _)| *name)
     }
 }
 

@@ -19,8 +19,26 @@ const FUNCTIONS: [&str; 4] = ["range", "dict", "namespace", "debug"];
 pub(crate) enum Text {
     /// No template.
     Plain(String),
-    /// Name of a compiled template.
-    Template(String),
+    /// A compiled template.
+    Template(Named),
+}
+
+/// A compiled template.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it may ask for.
+    pub(crate) roots: Vec<Root>,
+}
+
+impl Named {
+    fn new(name: String, source: &str) -> Self {
+        // Its text has the name of whatever it asks for; `debug` shows everything.
+        let shows_all = source.contains("debug");
+        let roots = Root::all().filter(|root| shows_all || source.contains(root.name())).collect();
+        Self { name, roots }
+    }
 }
 
 /// A JSON value, perhaps with variables in its texts.
@@ -30,8 +48,8 @@ pub(crate) enum Data {
     Plain(Value),
     /// A text.
     Text(Text),
-    /// Name of a compiled template which leaves a value of any type in [`RESULT`].
-    Expression(String),
+    /// A compiled template which leaves a value of any type in [`RESULT`].
+    Expression(Named),
     /// A list.
     List(Vec<Data>),
     /// An object.
@@ -78,7 +96,7 @@ impl Templates {
             return Some(Text::Plain(source.to_owned()));
         }
         self.add(pointer, source, issues)?;
-        Some(Text::Template(pointer.to_owned()))
+        Some(Text::Template(Named::new(pointer.to_owned(), source)))
     }
 
     /// Compiles all texts of a JSON value found at `pointer`; none when one is broken.
@@ -97,7 +115,7 @@ impl Templates {
                         let name = format!("{pointer}#value");
                         let setter = format!("{{% set {RESULT} = ({expression}) %}}");
                         match self.environment.add_template_owned(name.clone(), setter) {
-                            Ok(()) => Some(Data::Expression(name)),
+                            Ok(()) => Some(Data::Expression(Named::new(name, source))),
                             Err(_) => Some(Data::Text(text)),
                         }
                     }
@@ -126,8 +144,8 @@ impl Templates {
     }
 
     /// A template added before.
-    pub(crate) fn get(&self, name: &str) -> Result<Template<'_, '_>, Error> {
-        self.environment.get_template(name)
+    pub(crate) fn get(&self, template: &Named) -> Result<Template<'_, '_>, Error> {
+        self.environment.get_template(&template.name)
     }
 
     fn add(&mut self, name: &str, source: &str, issues: &mut Issues) -> Option<()> {
@@ -154,7 +172,7 @@ impl Templates {
         let mut unknown: Vec<String> = template
             .undeclared_variables(false)
             .into_iter()
-            .filter(|name| !Root::names().any(|root| root == name) && !FUNCTIONS.contains(&name.as_str()))
+            .filter(|name| !Root::all().any(|root| root.name() == name) && !FUNCTIONS.contains(&name.as_str()))
             .collect();
         unknown.sort();
         for variable in unknown {

@@ -40,27 +40,38 @@ impl std::fmt::Debug for Scope<'_> {
 /// The variables of one sprint, converted only when something asks for them.
 pub(crate) struct Variables<'a> {
     scope: &'a Scope<'a>,
-    fixed: OnceCell<Fixed>,
-    context: Option<minijinja::Value>,
-    /// The message in the template engine's form.
-    message: Option<minijinja::Value>,
+    /// As JSON, as far as they are not the execution's.
+    values: PerRoot<Value>,
+    /// In the template engine's form.
+    converted: PerRoot<minijinja::Value>,
     /// The contact as this sprint has changed it.
     contact: Option<Contact>,
 }
 
-/// What does not change during a sprint.
-struct Fixed {
-    contact: Value,
-    bot: Value,
-    flow: Value,
-    now: Value,
-    converted: Vec<(&'static str, minijinja::Value)>,
+/// What was made of roots so far.
+#[derive(Debug)]
+struct PerRoot<T>([OnceCell<T>; Root::COUNT]);
+
+impl<T> Default for PerRoot<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| OnceCell::new()))
+    }
+}
+
+impl<T> PerRoot<T> {
+    fn get_or(&self, root: Root, make: impl FnOnce() -> T) -> &T {
+        self.0[root as usize].get_or_init(make)
+    }
+
+    fn forget(&mut self, root: Root) {
+        self.0[root as usize].take();
+    }
 }
 
 impl<'a> Variables<'a> {
     /// The variables of a sprint that begins.
     pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
-        Self { scope, fixed: OnceCell::new(), context: None, message: None, contact: None }
+        Self { scope, values: PerRoot::default(), converted: PerRoot::default(), contact: None }
     }
 
     /// The contact as it is by now.
@@ -71,32 +82,33 @@ impl<'a> Variables<'a> {
     /// To be told when the contact was changed.
     pub(crate) fn contact_changed(&mut self, contact: Contact) {
         self.contact = Some(contact);
-        self.fixed = OnceCell::new();
-        self.context = None;
+        self.values.forget(Root::Contact);
+        self.converted.forget(Root::Contact);
     }
 
     /// To be told when the execution's state was changed.
     pub(crate) fn state_changed(&mut self) {
-        self.context = None;
+        self.values.forget(Root::State);
+        self.converted.forget(Root::State);
     }
 
     /// To be told when the execution got a message.
     pub(crate) fn message_changed(&mut self) {
-        self.message = None;
-        self.context = None;
+        self.values.forget(Root::Message);
+        self.converted.forget(Root::Message);
     }
 
-    /// All variables in the template engine's form. Cheap to clone.
-    pub(crate) fn context(&mut self, execution: &Execution) -> minijinja::Value {
-        if let Some(context) = &self.context {
-            return context.clone();
-        }
-        let state = (Root::State.name(), minijinja::Value::from(Serde(&execution.state)));
-        let message = || minijinja::Value::from(Serde(message(execution.message.as_ref())));
-        let message = (Root::Message.name(), self.message.get_or_insert_with(message).clone());
-        let context = minijinja::Value::from_pairs(self.fixed().converted.iter().cloned().chain([state, message]));
-        self.context = Some(context.clone());
-        context
+    /// The variables below these roots in the template engine's form.
+    pub(crate) fn context(&self, execution: &Execution, roots: &[Root]) -> minijinja::Value {
+        let converted = |root: &Root| {
+            let value = self.converted.get_or(*root, || match root {
+                // It changes with every other step, and need not be copied.
+                Root::State => minijinja::Value::from(Serde(&execution.state)),
+                root => minijinja::Value::from(Serde(self.value(*root, execution))),
+            });
+            (root.name(), value.clone())
+        };
+        minijinja::Value::from_pairs(roots.iter().map(converted))
     }
 
     /// The value of a variable, none when it is missing.
@@ -109,46 +121,37 @@ impl<'a> Variables<'a> {
                 };
                 walk(execution.state.get(first)?, rest)
             }
-            Root::Message => return walk(&message(execution.message.as_ref()), way).cloned(),
-            Root::Contact => walk(&self.fixed().contact, way),
-            Root::Bot => walk(&self.fixed().bot, way),
-            Root::Flow => walk(&self.fixed().flow, way),
-            Root::Now => walk(&self.fixed().now, way),
+            root => walk(self.value(root, execution), way),
         };
         found.cloned()
     }
 
     /// Everything that a plugin may know.
     pub(crate) fn surroundings(&self, execution: &Execution) -> Value {
-        let Fixed { contact, bot, flow, now, .. } = self.fixed();
+        let value = |root| self.value(root, execution);
         let mut known = json!({
-            "contact": contact,
-            "bot": bot,
-            "flow": flow,
+            "contact": value(Root::Contact),
+            "bot": value(Root::Bot),
+            "flow": value(Root::Flow),
             "execution": {"id": execution.id},
             "variables": execution.state,
-            "now": now,
+            "now": value(Root::Now),
         });
         if execution.message.is_some() {
-            known["message"] = message(execution.message.as_ref());
+            known["message"] = value(Root::Message).clone();
         }
         known
     }
 
-    fn fixed(&self) -> &Fixed {
-        self.fixed.get_or_init(|| {
-            let contact = contact(self.contact());
-            let bot = json!({
-                "id": self.scope.bot.id, "name": self.scope.bot.name, "timezone": self.scope.bot.timezone
-            });
-            let flow = json!({
-                "id": self.scope.flow.id, "name": self.scope.flow.name, "version": self.scope.flow.version
-            });
-            let now = Value::String(local(self.scope.now, &self.scope.bot.timezone));
-            let converted = [(Root::Contact, &contact), (Root::Bot, &bot), (Root::Flow, &flow), (Root::Now, &now)]
-                .map(|(root, value)| (root.name(), minijinja::Value::from(Serde(value))))
-                .into();
-            Fixed { contact, bot, flow, now, converted }
+    fn value(&self, root: Root, execution: &Execution) -> &Value {
+        let Scope { bot, flow, now, .. } = self.scope;
+        self.values.get_or(root, || match root {
+            Root::State => Value::Object(execution.state.clone()),
+            Root::Contact => contact(self.contact()),
+            Root::Message => message(execution.message.as_ref()),
+            Root::Bot => json!({"id": bot.id, "name": bot.name, "timezone": bot.timezone}),
+            Root::Flow => json!({"id": flow.id, "name": flow.name, "version": flow.version}),
+            Root::Now => Value::String(local(*now, &bot.timezone)),
         })
     }
 }
