@@ -129,11 +129,10 @@ impl Client {
     }
 
     fn trust(&self, url: &Url) -> Trust {
-        let base = Url::parse(&self.root).ok();
         if !url.username().is_empty() || url.password().is_some() {
             return Trust::None;
         }
-        if base.is_some_and(|base| base.origin() == url.origin()) {
+        if self.root.origin() == url.origin() {
             return Trust::Base;
         }
         let host = url.domain().unwrap_or_default();

@@ -56,12 +56,12 @@ pub struct Client {
     /// Carries messages and questions, if not `http`.
     wire: Option<Arc<dyn Wire>>,
     /// Base and version, without a slash at the end.
-    root: Arc<str>,
+    root: Url,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Client").field("root", &self.root.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -81,7 +81,7 @@ impl Client {
     /// As [`Self::new`].
     #[expect(clippy::disallowed_methods, reason = "the one place that makes the client for Meta")]
     pub fn with_options(base_url: &str, version: &str, options: &Options) -> Result<Self, BuildError> {
-        let base = Url::parse(base_url.trim()).map_err(|error| BuildError::BaseUrl(error.to_string()))?;
+        let mut base = Url::parse(base_url.trim()).map_err(|error| BuildError::BaseUrl(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
             return Err(BuildError::BaseUrl("must be an http or https URL without query".into()));
         }
@@ -107,8 +107,8 @@ impl Client {
             .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| BuildError::Tls(error::reason(&error)))?;
-        let root = format!("{}/{version}", base.as_str().trim_end_matches('/')).into();
-        Ok(Self { elsewhere: http.clone(), http, wire: None, root })
+        base.set_path(&format!("{}/{version}", base.path().trim_end_matches('/')));
+        Ok(Self { elsewhere: http.clone(), http, wire: None, root: base })
     }
 
     /// The client with something else than HTTP to carry messages and questions.
@@ -173,7 +173,11 @@ impl Client {
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(SendError::Invalid("the access token is empty or holds characters no token has".into()));
         }
-        Ok(self.http.request(method, format!("{}/{id}{rest}", self.root)).bearer_auth(token))
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let mut url = self.root.clone();
+        url.set_path(&format!("{}/{id}{path}", self.root.path()));
+        url.set_query(query);
+        Ok(self.http.request(method, url).bearer_auth(token))
     }
 }
 
