@@ -26,6 +26,7 @@ fn breaks(sql: &str) -> Vec<String> {
         .filter(|s| s.starts_with("ALTER TABLE ") && s.contains(" ADD COLUMN "))
         .filter_map(|s| s.split(" ADD COLUMN ").nth(1).map(|rest| word(rest, 0)))
         .collect();
+    let makes_index = statements.iter().any(|s| s.starts_with("CREATE INDEX "));
     let breaking = |s: &String| {
         if let Some(rest) = s.strip_prefix("ALTER TABLE ") {
             let (table, change) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -42,6 +43,9 @@ fn breaks(sql: &str) -> Vec<String> {
         }
         if s.starts_with("DELETE ") || s.starts_with("TRUNCATE ") {
             return !new.iter().any(|table| s.split([' ', ',']).any(|word| word == table));
+        }
+        if s.starts_with("DROP INDEX ") {
+            return !makes_index;
         }
         s.starts_with("DROP ") || s.starts_with("CREATE TRIGGER ") || s.starts_with("CREATE OR REPLACE ")
     };
@@ -93,6 +97,7 @@ fn the_rules_know_what_breaks() {
         "CREATE TABLE t (id BIGINT NOT NULL); ALTER TABLE t RENAME COLUMN id TO key; CREATE UNIQUE INDEX u ON t (key);",
         "ALTER TABLE bots ADD COLUMN size BIGINT NOT NULL DEFAULT 0; -- DROP TABLE bots;",
         "ALTER TABLE bots ADD COLUMN token TEXT; CREATE UNIQUE INDEX u ON bots (token) WHERE token IS NOT NULL",
+        "CREATE INDEX i ON messages (bot_id, id, status); DROP INDEX messages_bot",
         "CREATE INDEX i ON bots (name); UPDATE bots SET size = 1; ALTER TABLE bots SET (fillfactor = 50)",
     ] {
         assert_eq!(breaks(sql), Vec::<String>::new());
