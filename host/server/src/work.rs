@@ -216,6 +216,7 @@ impl Work {
         };
         let listening = signals.clone().listen(stop.clone(), move |heard| ears.hear(heard));
         essential::spawn(&tasks, "listening", listening);
+        essential::watch_disk(&sending, db.clone(), stop_sending.clone());
         // Until the last message is settled, its contact is this host's.
         essential::spawn(&sending, "signals", signals.clone().run(stop_sending.clone()));
         let (teller, sender, keeper) = (signals.clone(), outbox.clone(), runner.clone());

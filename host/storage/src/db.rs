@@ -1,9 +1,9 @@
 //! Connections and transactions.
 
-use std::{io, pin::Pin, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, PgPool, Pool, Postgres,
+    PgPool, Pool, Postgres,
     pool::{PoolConnectionMetadata, PoolOptions},
     postgres::PgPoolOptions,
 };
@@ -16,7 +16,7 @@ use sqlx::Transaction;
 use crate::testing::gates::{Open, open};
 use crate::{
     Error, Result,
-    embedded::{Access, Embedded, EmbeddedConnection, EmbeddedOptions},
+    embedded::{Access, Embedded, EmbeddedConnection, EmbeddedOptions, Log},
     opening,
 };
 
@@ -64,13 +64,9 @@ const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_trans
 const POSTGRES_ANSWERS_WITHIN: Duration = Duration::from_secs(35);
 /// Statements that a connection keeps prepared; those that take rows come in a dozen sizes each (`rows.rs`).
 const STATEMENTS_KEPT: usize = 512;
-/// What every connection to SQLite begins with. `wal_autocheckpoint` is in pages of the log, which are folded into the file
-/// at a time: those that are written with every commit are folded in once.
+/// What every connection to SQLite begins with. A commit is not synced here, but by the [`Log`], and is not reported before.
 const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = memory; PRAGMA cache_size = -16000;
-    PRAGMA wal_autocheckpoint = 4000";
-/// What the one that writes begins with: the log, and that a commit is only done when it is on the disk.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-    PRAGMA temp_store = memory; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000";
+    PRAGMA synchronous = NORMAL";
 /// How long SQLite waits for another process's lock, e.g. a backup.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,17 +79,19 @@ pub enum Db {
         writer: Pool<Embedded>,
         /// Connections that only read.
         readers: Pool<Embedded>,
+        /// Sees to it that commits reach the disk.
+        log: Arc<Log>,
     },
     /// PostgreSQL, perhaps shared with other hosts.
     Postgres(PgPool),
 }
 
-/// Whether a connection can begin a transaction. One that could not roll back the last one is not used again.
+/// Whether a connection can begin a transaction. One that is lost, or could not roll back the last one, is not used again.
 fn is_between_transactions(
     connection: &mut EmbeddedConnection,
     _: PoolConnectionMetadata,
 ) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send + '_>> {
-    let is_free = !connection.is_in_transaction();
+    let is_free = connection.is_free();
     Box::pin(async move { Ok(is_free) })
 }
 
@@ -128,7 +126,8 @@ pub enum Tx {
 }
 
 impl Db {
-    /// Opens the database that the URL names: `sqlite:path`, or `postgres://…`. A missing SQLite file is created. Nothing is migrated yet.
+    /// Opens the database that the URL names: `sqlite:path`, or `postgres://…`. A missing SQLite file is created. Nothing
+    /// is migrated yet.
     ///
     /// # Errors
     /// When the URL is of another kind, or the database cannot be reached.
@@ -158,8 +157,9 @@ impl Db {
             return Err(Error::Url("names no file".into()));
         }
         let refused = |error: sqlx::Error| opening::file_error(&error, path);
+        let log = Arc::new(Log::open(path.as_ref(), SQLITE_BUSY_TIMEOUT).map_err(refused)?);
         let options =
-            |access, pragmas| EmbeddedOptions::new(path.into(), access, STATEMENTS_KEPT, SQLITE_BUSY_TIMEOUT, pragmas);
+            |access| EmbeddedOptions::new(path.into(), access, STATEMENTS_KEPT, SQLITE_BUSY_TIMEOUT, SQLITE_SESSION);
         let writer: Pool<Embedded> = PoolOptions::new()
             .max_connections(1)
             .min_connections(1)
@@ -168,11 +168,9 @@ impl Db {
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .before_acquire(is_between_transactions)
-            .connect_with(options(Access::Write, SQLITE_WRITER))
+            .connect_with(options(Access::Write(log.clone())))
             .await
             .map_err(refused)?;
-        // A file that cannot be written shows only when somebody wants to write.
-        writer.begin_with("BEGIN IMMEDIATE").await.map_err(refused)?.rollback().await.map_err(refused)?;
         let readers = PoolOptions::new()
             .max_connections(SQLITE_READERS)
             .idle_timeout(None)
@@ -180,10 +178,10 @@ impl Db {
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .before_acquire(is_between_transactions)
-            .connect_with(options(Access::Read, SQLITE_SESSION))
+            .connect_with(options(Access::Read))
             .await
             .map_err(refused)?;
-        Ok(Self::Sqlite { writer, readers })
+        Ok(Self::Sqlite { writer, readers, log })
     }
 
     /// Begins a transaction that may write. On SQLite it has the write lock from the start (`BEGIN IMMEDIATE`).
@@ -192,7 +190,9 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => {
+            Self::Sqlite { writer, log, .. } => {
+                log.is_sound()?;
+                log.fold(writer).await;
                 Tx::Sqlite(Box::pin(open(true, writer.begin_with("BEGIN IMMEDIATE"))).await?)
             }
             Self::Postgres(pool) => Tx::Postgres(Box::pin(open(true, pool.begin())).await?),
@@ -205,7 +205,10 @@ impl Db {
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(Box::pin(open(false, readers.begin())).await?),
+            Self::Sqlite { readers, log, .. } => {
+                log.is_sound()?;
+                Tx::Sqlite(Box::pin(open(false, readers.begin())).await?)
+            }
             Self::Postgres(pool) => Tx::Postgres(Box::pin(open(false, pool.begin())).await?),
         })
     }
@@ -213,6 +216,16 @@ impl Db {
     /// Whether several hosts may share this database.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
+    }
+
+    /// Returns when the disk under the database has failed. Nothing more is committed then, and the process is to end at once,
+    /// without [closing](Self::close) the database: what it has in memory may not be what the disk has. Nothing is lost
+    /// that was committed before; the next start brings the database in order.
+    pub async fn disk_failed(&self) {
+        match self {
+            Self::Sqlite { log, .. } => log.failed().await,
+            Self::Postgres(_) => std::future::pending().await,
+        }
     }
 
     /// Answers when the database answers.
@@ -228,12 +241,33 @@ impl Db {
     /// Closes all connections, waiting for those in use. SQLite folds its log into the file.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, log } => {
                 readers.close().await;
                 writer.close().await;
+                log.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// A transaction that is committed and perhaps not yet on the disk.
+#[derive(Debug)]
+#[must_use = "nothing may be done on the strength of it before it is synced"]
+pub struct Unsynced {
+    log: Option<Arc<Log>>,
+}
+
+impl Unsynced {
+    /// Waits until it is durable.
+    ///
+    /// # Errors
+    /// When the disk fails; then it is unknown whether it is.
+    pub async fn synced(self) -> Result<()> {
+        let Some(log) = self.log else { return Ok(()) };
+        #[cfg(feature = "testing")]
+        crate::testing::gates::sync().await?;
+        Ok(log.sync().await?)
     }
 }
 
@@ -244,13 +278,25 @@ impl Tx {
     /// When the database refuses or is gone; then nothing of it was done, or, if the connection broke while it
     /// answered, it is unknown.
     pub async fn commit(self) -> Result<()> {
+        self.commit_unsynced().await?.synced().await
+    }
+
+    /// Commits, so that the next transaction can begin. This one is durable once it is [`synced`](Unsynced::synced).
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub async fn commit_unsynced(self) -> Result<Unsynced> {
         match self {
-            Self::Sqlite(t) => Box::pin(t.commit()).await?,
+            Self::Sqlite(t) => {
+                let log = t.log().cloned();
+                Box::pin(t.commit()).await?;
+                Ok(Unsynced { log })
+            }
             Self::Postgres(t) => {
                 Box::pin(timeout(POSTGRES_ANSWERS_WITHIN, t.commit())).await.map_err(|_| silence())??;
+                Ok(Unsynced { log: None })
             }
         }
-        Ok(())
     }
 
     /// Gives everything up that was done in this transaction.

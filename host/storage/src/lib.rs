@@ -75,7 +75,7 @@ pub use api_keys::ApiKey;
 pub use bots::{Bot, BotSettings, WordLists};
 pub use consents::{Consent, NewConsent};
 pub use contacts::{ContactFields, ContactFilter};
-pub use db::{Db, Tx};
+pub use db::{Db, Tx, Unsynced};
 pub use error::{Error, Result};
 pub use executions::{ExecutionRow, NewExecution, StepRow};
 pub use flow_statistics::{FlowDay, FlowScope, FlowTotals, LiveCount, NodeCount};

@@ -6,6 +6,7 @@ pub mod gates;
 mod held;
 mod history;
 mod plans;
+mod power;
 mod remains;
 
 use std::str::FromStr;
@@ -20,6 +21,7 @@ pub use crowd::{Crowd, crowd};
 pub use held::{HeldMigrations, hold_migrations};
 pub use history::{History, fill};
 pub use plans::{explain_sqlite, partial_indexes};
+pub use power::OnDisk;
 pub use remains::{Unfinished, check_sqlite, cut_connections, executions_of_contacts, unfinished};
 
 /// Makes an empty database of this name on the server that the URL names, and answers its URL.

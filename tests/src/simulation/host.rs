@@ -73,6 +73,8 @@ pub(super) struct Host {
     posts: Vec<(usize, JoinHandle<StatusCode>)>,
     /// Keeps a thread of the runtime busy, without which its time would move by itself.
     hold: Option<mpsc::Sender<()>>,
+    /// Its database.
+    pub(super) db: Db,
 }
 
 impl fmt::Debug for Host {
@@ -107,9 +109,10 @@ impl Host {
         let wire: Arc<dyn whatsapp::client::Wire> = Arc::new(SimWire(Arc::clone(&requests)));
         let client = Client::new(&config.whatsapp.api_base_url, &config.whatsapp.api_version).expect("a client");
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let starting = Some(runtime.spawn(App::start_with(config, db, clock, client.over(wire))));
+        let starting = Some(runtime.spawn(App::start_with(config, db.clone(), clock, client.over(wire))));
         let (router, posts) = (None, Vec::new());
-        let host = Self { runtime: Some(runtime), idle, gates, requests, starting, router, posts, hold: Some(hold) };
+        let host =
+            Self { runtime: Some(runtime), idle, gates, requests, starting, router, posts, hold: Some(hold), db };
         host.settle();
         host
     }

@@ -207,7 +207,7 @@ impl Run<'_> {
                     Call::Begin => writers == 0 && !writes_elsewhere(self, index),
                     Call::Read if self.is_shared => readers < CONNECTIONS_MAX,
                     Call::Read => readers < READERS_MAX,
-                    Call::Statement { .. } | Call::Commit { .. } => true,
+                    Call::Statement { .. } | Call::Commit { .. } | Call::Sync => true,
                 };
                 if is_free {
                     choices.push((120, Choice::Storage(index, id, call)));

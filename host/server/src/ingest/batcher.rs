@@ -21,8 +21,24 @@ pub(crate) trait Shared: Send + Sync + 'static {
     /// How much of a transaction's worth a job is.
     fn weight(job: &Self::Job) -> usize;
 
-    /// Does all jobs in one transaction. One answer per job, in their order.
-    fn run(&self, jobs: &[Self::Job]) -> impl Future<Output = storage::Result<Vec<Self::Answer>>> + Send;
+    /// Does all jobs in one transaction. One answer per job, in their order. `turn`: to be [passed on](Turn::pass) when the
+    /// next transaction may begin.
+    fn run(
+        &self,
+        jobs: &[Self::Job],
+        turn: &mut Turn<'_>,
+    ) -> impl Future<Output = storage::Result<Vec<Self::Answer>>> + Send;
+}
+
+/// The right to take jobs out of the queue. Where there is one writer of the database, a batch is put together when that is
+/// free, and not before.
+pub(crate) struct Turn<'a>(Option<Box<dyn Send + 'a>>);
+
+impl Turn<'_> {
+    /// Lets the next one have it.
+    pub(crate) fn pass(&mut self) {
+        self.0 = None;
+    }
 }
 
 type Waiting<S> = (<S as Shared>::Job, oneshot::Sender<storage::Result<<S as Shared>::Answer>>);
@@ -33,12 +49,18 @@ pub(crate) struct Batcher<S: Shared> {
 }
 
 impl<S: Shared> Batcher<S> {
-    /// Starts `writers` tasks that take turns at the queue.
-    pub(crate) fn start(work: &Arc<S>, writers: usize, weight_max: usize, tasks: &TaskTracker) -> Self {
+    /// Starts `writers` tasks that take turns at the queue. `side_by_side`: they do not wait for each other's transactions.
+    pub(crate) fn start(
+        work: &Arc<S>,
+        writers: usize,
+        side_by_side: bool,
+        weight_max: usize,
+        tasks: &TaskTracker,
+    ) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let jobs = Arc::new(tokio::sync::Mutex::new(jobs));
         for _ in 0..writers {
-            essential::spawn(tasks, "ingest", write(work.clone(), jobs.clone(), weight_max));
+            essential::spawn(tasks, "ingest", write(work.clone(), jobs.clone(), side_by_side, weight_max));
         }
         Self { queue }
     }
@@ -52,10 +74,15 @@ impl<S: Shared> Batcher<S> {
     }
 }
 
-async fn write<S: Shared>(work: Arc<S>, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<S>>>>, weight_max: usize) {
+async fn write<S: Shared>(
+    work: Arc<S>,
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<S>>>>,
+    side_by_side: bool,
+    weight_max: usize,
+) {
     loop {
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
-        {
+        let mut turn = {
             let mut queue = queue.lock().await;
             let Some((job, answer)) = queue.recv().await else { return };
             let mut weight = S::weight(&job);
@@ -67,11 +94,12 @@ async fn write<S: Shared>(work: Arc<S>, queue: Arc<tokio::sync::Mutex<mpsc::Rece
                 jobs.push(job);
                 answers.push(answer);
             }
-        }
-        let mut result = work.run(&jobs).await;
+            Turn((!side_by_side).then(|| Box::new(queue) as _))
+        };
+        let mut result = work.run(&jobs, &mut turn).await;
         // A row that something refers to was merged or deleted a moment ago: the next look finds what is there now.
         if matches!(result, Err(Error::Retry(_) | Error::Dangling(_) | Error::Conflict(_))) {
-            result = work.run(&jobs).await;
+            result = work.run(&jobs, &mut turn).await;
         }
         match result {
             Ok(results) => {
@@ -89,8 +117,10 @@ async fn write<S: Shared>(work: Arc<S>, queue: Arc<tokio::sync::Mutex<mpsc::Rece
             }
             // One of them is at fault; the others must not suffer for it.
             Err(_) => {
+                // None of a later batch may come before one of these.
+                let (_turn, mut nobodys) = (turn, Turn(None));
                 for (job, answer) in jobs.into_iter().zip(answers) {
-                    let result = work.run(std::slice::from_ref(&job)).await;
+                    let result = work.run(std::slice::from_ref(&job), &mut nobodys).await;
                     let _ = answer.send(result.map(|mut results| results.remove(0)));
                 }
             }

@@ -30,7 +30,7 @@ use crate::{
     runner::{Arrived, Payload, Runner},
 };
 use accounts::Accounts;
-use batcher::{Batcher, Shared};
+use batcher::{Batcher, Shared, Turn};
 
 /// Most messages or statuses in one transaction; a POST that holds more has one of its own.
 const TRANSACTION_MAX: usize = 500;
@@ -75,8 +75,9 @@ impl Ingest {
         media: &Arc<Media>,
         tasks: &TaskTracker,
     ) -> Self {
-        // SQLite has one writer anyway; PostgreSQL commits several batches side by side.
-        let writers = if db.is_shared() { 3 } else { 1 };
+        // PostgreSQL commits several batches side by side. SQLite has one writer, and begins a batch while the last one is
+        // on its way to the disk.
+        let (writers, side_by_side) = if db.is_shared() { (3, true) } else { (2, false) };
         let messages = Messages {
             db: db.clone(),
             clock: clock.clone(),
@@ -87,8 +88,8 @@ impl Ingest {
         let statuses =
             Statuses { db: db.clone(), clock: clock.clone(), membership: membership.clone(), runner: runner.clone() };
         Self {
-            messages: Batcher::start(&Arc::new(messages), writers, TRANSACTION_MAX, tasks),
-            statuses: Batcher::start(&Arc::new(statuses), writers, TRANSACTION_MAX, tasks),
+            messages: Batcher::start(&Arc::new(messages), writers, side_by_side, TRANSACTION_MAX, tasks),
+            statuses: Batcher::start(&Arc::new(statuses), writers, side_by_side, TRANSACTION_MAX, tasks),
             accounts: Accounts::new(db, clock, membership, runner),
             runner: runner.clone(),
         }
@@ -133,11 +134,11 @@ impl Shared for Messages {
         job.len()
     }
 
-    async fn run(&self, jobs: &[Self::Job]) -> storage::Result<Vec<()>> {
-        match self.take(jobs, true).await {
+    async fn run(&self, jobs: &[Self::Job], turn: &mut Turn<'_>) -> storage::Result<Vec<()>> {
+        match self.take(jobs, true, turn).await {
             // That a flow cannot go on, or an outcome not be stored, must not keep messages from being stored: the workers
             // and the outbox find out whose it is.
-            Err(error) if !error.is_transient() => self.take(jobs, false).await?,
+            Err(error) if !error.is_transient() => self.take(jobs, false, turn).await?,
             result => result?,
         }
         Ok(vec![(); jobs.len()])
@@ -147,7 +148,7 @@ impl Shared for Messages {
 impl Messages {
     /// Stores messages, and what is due of the outbox, which leaves alone what was refused a moment ago. `at_once`: works
     /// through what can be worked through at once.
-    async fn take(&self, jobs: &[Vec<Addressed>], at_once: bool) -> storage::Result<()> {
+    async fn take(&self, jobs: &[Vec<Addressed>], at_once: bool, turn: &mut Turn<'_>) -> storage::Result<()> {
         let now = self.clock.now();
         let mut seen = HashSet::new();
         let mut fresh: Vec<&Addressed> =
@@ -159,7 +160,7 @@ impl Messages {
         let claimant = self.runner.claimant();
         let host = claimant.unwrap_or_else(|| self.membership.host());
         let at_once = at_once && claimant.is_some();
-        let mut ride = self.runner.outbox().ride().await;
+        let mut ride = self.runner.outbox().ride();
         if at_once {
             self.runner.provide_ids(fresh.len()).await?;
         }
@@ -176,7 +177,9 @@ impl Messages {
         if let Some(ride) = &mut ride {
             ride.write(&mut tx).await?;
         }
-        tx.commit().await?;
+        let unsynced = tx.commit_unsynced().await?;
+        turn.pass();
+        unsynced.synced().await?;
         if let Some(ride) = ride {
             ride.committed();
         }
@@ -357,14 +360,16 @@ impl Shared for Statuses {
         job.len()
     }
 
-    async fn run(&self, jobs: &[Self::Job]) -> storage::Result<Vec<()>> {
+    async fn run(&self, jobs: &[Self::Job], turn: &mut Turn<'_>) -> storage::Result<Vec<()>> {
         let reports: Vec<StatusReport> = jobs.iter().flatten().cloned().collect();
         let mut tx = self.db.begin().await?;
         let (now, host) = (self.clock.now(), self.membership.host());
         let folded = tx.fold_statuses(&reports, now).await?;
         let claimant = self.runner.claimant();
         let owners = failures::announce(&mut tx, &folded.failed, claimant, now).await?;
-        tx.commit().await?;
+        let unsynced = tx.commit_unsynced().await?;
+        turn.pass();
+        unsynced.synced().await?;
         self.runner.see_to(host, owners);
         metrics::add(metrics::STATUSES, reports.len());
         metrics::add(metrics::STATUSES_EARLY, folded.early);

@@ -30,13 +30,13 @@ impl Drop for Coming<'_> {
     }
 }
 
-/// The right to store what is due in a transaction of one's own. Dropped before it is [committed](Ride::committed), it
-/// leaves what it took to the committer.
+/// A transaction of one's own in which what is due may go along. Dropped before it is [committed](Ride::committed), it leaves
+/// what it took to the committer.
 pub(crate) struct Ride<'a> {
     outbox: &'a Arc<Outbox>,
     /// Before `round`, so that it is given up first.
     written: Option<Written<'a>>,
-    round: MutexGuard<'a, Round>,
+    round: Option<MutexGuard<'a, Round>>,
     is_committed: bool,
 }
 
@@ -56,29 +56,31 @@ impl Outbox {
         self.rides.load(Ordering::Acquire) > 0 && !self.rides_fail.load(Ordering::Acquire)
     }
 
-    /// Waits until nobody else stores outcomes. To be called before the transaction begins. None as with
-    /// [`coming`](Self::coming).
-    pub(crate) async fn ride<'a>(self: &'a Arc<Self>) -> Option<Ride<'a>> {
+    /// Begins a ride. None as with [`coming`](Self::coming).
+    pub(crate) fn ride<'a>(self: &'a Arc<Self>) -> Option<Ride<'a>> {
         if self.db.is_shared() {
             return None;
         }
-        Some(Ride { outbox: self, written: None, round: self.round.lock().await, is_committed: false })
+        Some(Ride { outbox: self, written: None, round: None, is_committed: false })
     }
 }
 
 impl Ride<'_> {
-    /// Writes what is due, as the last thing in the transaction.
+    /// Writes what is due, as the last thing in the transaction, if nobody else is about to store outcomes.
     ///
     /// # Errors
     /// When the database refuses. Then the transaction is to be given up.
     pub(crate) async fn write(&mut self, tx: &mut Tx) -> storage::Result<()> {
+        // Not waited for: whoever has it may be waiting for this transaction to end.
+        let Ok(mut round) = self.outbox.round.try_lock() else { return Ok(()) };
         // What is left of a try that failed may be at fault, and must not keep others from being stored.
-        if !self.round.is_empty() {
+        if !round.is_empty() {
             return Ok(());
         }
-        *self.round = self.outbox.next_round();
-        if !self.round.is_empty() {
-            self.written = Some(self.outbox.write(tx, &self.round, Parking::OfKnown).await?);
+        *round = self.outbox.next_round();
+        let round = self.round.insert(round);
+        if !round.is_empty() {
+            self.written = Some(self.outbox.write(tx, round, Parking::OfKnown).await?);
         }
         Ok(())
     }
@@ -87,8 +89,8 @@ impl Ride<'_> {
     pub(crate) fn committed(mut self) {
         self.is_committed = true;
         self.outbox.rides_fail.store(false, Ordering::Release);
-        let Some(written) = self.written.take() else { return };
-        self.outbox.apply(std::mem::take(&mut *self.round), written);
+        let (Some(written), Some(mut round)) = (self.written.take(), self.round.take()) else { return };
+        self.outbox.apply(std::mem::take(&mut *round), written);
         let (mut state, now) = self.outbox.at_present();
         // The committer sleeps until the earliest time that it knew of.
         if state.next_due(now).is_some() {

@@ -7,14 +7,14 @@ use rusqlite::{Statement, fallible_iterator::FallibleIterator as _};
 use sqlx::{Acquire, Connection, Describe, Either, Error, Execute, Executor, Result, SqlStr, Transaction};
 use sqlx_core::{connection::LogSettings, logger::QueryLogger, transaction::TransactionManager};
 use tokio::{
-    runtime::{Handle, RuntimeFlavor},
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 
 use super::{
-    Access, Arguments, Column, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Prepared,
+    Access, Arguments, Column, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Log, Prepared,
     failure::{is_busy, told},
+    has_threads,
 };
 
 /// A disk that takes this long for a commit is slow: the next one lets other tasks go on meanwhile, which costs a change of
@@ -56,7 +56,7 @@ impl EmbeddedConnection {
         let EmbeddedOptions { access, busy_timeout, log, .. } = options;
         Self {
             sqlite: Some(Box::new(sqlite)),
-            access: *access,
+            access: access.clone(),
             busy_timeout: *busy_timeout,
             committed_in: Duration::ZERO,
             is_begun: false,
@@ -76,7 +76,7 @@ impl EmbeddedConnection {
         self.has_not_lost_it()?;
         let mut logger = QueryLogger::new(sql.clone(), self.log.clone());
         let make = move |sqlite: &rusqlite::Connection| step(sqlite, sql.as_str(), arguments.as_ref(), is_kept, limit);
-        let is_short = self.access == Access::Write && is_kept;
+        let is_short = self.log().is_some() && is_kept;
         let made = if is_short { make(self.sqlite()?) } else { self.aside(make).await? };
         if let Ok(outcome) = &made {
             outcome.rows.iter().for_each(|_| logger.increment_rows_returned());
@@ -90,8 +90,7 @@ impl EmbeddedConnection {
         &mut self,
         does: impl FnOnce(&rusqlite::Connection) -> T + Send + 'static,
     ) -> Result<T> {
-        let has_threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        if !has_threads {
+        if !has_threads() {
             return Ok(does(self.sqlite()?));
         }
         let sqlite = self.sqlite.take().ok_or(Error::WorkerCrashed)?;
@@ -104,12 +103,25 @@ impl EmbeddedConnection {
         Ok(done)
     }
 
+    /// The log that commits are written to, if this one writes. They are on the disk once that has [synced](Log::sync).
+    pub(crate) fn log(&self) -> Option<&Arc<Log>> {
+        match &self.access {
+            Access::Write(log) => Some(log),
+            Access::Read => None,
+        }
+    }
+
     fn sqlite(&self) -> Result<&rusqlite::Connection> {
         self.sqlite.as_deref().ok_or(Error::WorkerCrashed)
     }
 
     fn is_in_transaction(&self) -> bool {
         self.sqlite().is_ok_and(|sqlite| !sqlite.is_autocommit())
+    }
+
+    /// Whether a transaction can begin: there is none, and the connection is not lost with a statement that nobody waited for.
+    pub(crate) fn is_free(&self) -> bool {
+        self.sqlite().is_ok_and(rusqlite::Connection::is_autocommit)
     }
 
     /// Fails when SQLite has ended the transaction by itself: whatever was done now would stand alone, and for good.
@@ -338,7 +350,11 @@ impl TransactionManager for Transactions {
     async fn commit(connection: &mut EmbeddedConnection) -> Result<()> {
         connection.has_not_lost_it()?;
         let began = std::time::Instant::now();
-        let commit = |sqlite: &rusqlite::Connection| control(sqlite, "COMMIT");
+        let log = connection.log().cloned();
+        let commit = move |sqlite: &rusqlite::Connection| match log {
+            Some(log) => log.commit(|| control(sqlite, "COMMIT")),
+            None => control(sqlite, "COMMIT"),
+        };
         let is_short = connection.committed_in < SLOW;
         let done = if is_short { commit(connection.sqlite()?) } else { connection.aside(commit).await? };
         connection.committed_in = began.elapsed();

@@ -5,22 +5,27 @@
 //! long as the statements. This driver is the same to whoever uses it, `rusqlite` underneath, and makes a statement where it
 //! is awaited.
 //!
-//! * Short statements that write, which are those that are kept prepared, are made on the thread of the task.
+//! * Statements of the connection that writes are made on the thread of the task, because nearly all are short; those that
+//!   are not to be kept prepared are not.
 //! * Whatever may take long, and commits where the disk is slow, lets other tasks go on elsewhere meanwhile
 //!   ([`spawn_blocking`](tokio::task::spawn_blocking)).
+//! * A commit is followed by a sync that is shared and holds up no writer ([`Log`]).
 //!
 //! Nothing else is different: texts, times and JSON are stored as sqlx's driver stores them.
 
 mod connection;
 mod failure;
+mod log;
 mod options;
 mod row;
 mod values;
 
 use sqlx::Database;
 use sqlx_core::database::HasStatementCache;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(crate) use connection::EmbeddedConnection;
+pub(crate) use log::Log;
 pub(crate) use options::{Access, EmbeddedOptions};
 pub(crate) use row::{Column, Done, EmbeddedRow, Prepared};
 pub(crate) use values::{Arguments, Datum, DatumRef, Kind};
@@ -47,3 +52,8 @@ impl Database for Embedded {
 }
 
 impl HasStatementCache for Embedded {}
+
+/// Whether there are threads beside the one that runs tasks. Simulations have one for everything.
+fn has_threads() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
+}

@@ -1,18 +1,18 @@
 //! How a database file is opened.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 use sqlx::{ConnectOptions, Error, Result};
 use sqlx_core::connection::LogSettings;
 
-use super::{EmbeddedConnection, failure::told};
+use super::{EmbeddedConnection, Log, failure::told};
 
 /// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Access {
-    /// It writes, one at a time, and makes the file if it is missing.
-    Write,
+    /// It writes, one at a time, to the log.
+    Write(Arc<Log>),
     /// It only reads, perhaps for long.
     Read,
 }
@@ -44,14 +44,15 @@ impl EmbeddedOptions {
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {
-        let access = match self.access {
-            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        let access = match &self.access {
+            Access::Write(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
         let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(self.busy_timeout)?;
         connection.execute_batch(self.pragmas)?;
-        if self.access == Access::Write {
+        if matches!(self.access, Access::Write(_)) {
+            Log::watch(&connection);
             // Whoever begins a transaction waits without holding up the thread.
             connection.busy_timeout(Duration::ZERO)?;
         }

@@ -38,6 +38,8 @@ pub enum Call {
         /// Whether it may have written.
         writes: bool,
     },
+    /// That what was committed is on the disk.
+    Sync,
 }
 
 /// What becomes of a call.
@@ -211,6 +213,15 @@ impl<DB: Database> Deref for Open<DB> {
 impl<DB: Database> DerefMut for Open<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         &mut self.transaction
+    }
+}
+
+/// Waits until what was committed may be on the disk. That cannot be tried again.
+pub(crate) async fn sync() -> Result<()> {
+    let Some(gates) = HERE.with_borrow(Clone::clone) else { return Ok(()) };
+    match gates.pass(Call::Sync).await {
+        Err(Error::Retry(error)) => Err(Error::Unavailable(error)),
+        passed => passed.map(drop),
     }
 }
 

@@ -6,7 +6,10 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use domain::Clock;
 use serde_json::{Value, json};
-use storage::testing::gates::{Call, Fate};
+use storage::{
+    Db,
+    testing::gates::{Call, Fate},
+};
 use whatsapp::client::SendError;
 
 use super::{Choice, Run};
@@ -145,10 +148,13 @@ impl Run<'_> {
         }
     }
 
-    /// A host dies: nothing of it runs any more. What it has asked of Meta may or may not have arrived.
+    /// A host dies: nothing of it runs any more. What it has asked of Meta may or may not have arrived. On SQLite perhaps the
+    /// whole machine does, and what was not synced is gone, too.
     fn kill(&mut self, index: usize, when: &str) {
-        self.note(|| format!("host {index} DIES{when}"));
+        let power_goes = !self.is_shared && self.rng.bool();
+        self.note(|| format!("host {index} DIES{when}{}", if power_goes { ", WITH ITS MACHINE" } else { "" }));
         let Some(host) = self.hosts[index].take() else { return };
+        let left = power_goes.then(|| host.db.on_disk().expect("files that can be read")).flatten();
         let (now, requests) = (self.clock.now(), host.requests.clone());
         for (_, asked) in requests.waiting() {
             if let Some(row) = row(&asked)
@@ -159,6 +165,12 @@ impl Run<'_> {
             }
         }
         drop(host);
+        if let Some(left) = left {
+            let (runtime, db) = &mut self.looker;
+            runtime.block_on(db.close());
+            left.restore().expect("files that can be written");
+            *db = runtime.block_on(Db::connect(&self.url)).expect("the database can be opened");
+        }
         self.frozen[index] = None;
         let rows = self.meta.taken_of(index, &self.sending());
         self.meta.excuse(rows.into_iter());
@@ -254,5 +266,6 @@ fn named(call: Call) -> String {
         }
         Call::Commit { writes: true } => "commits".into(),
         Call::Commit { writes: false } => "ends to read".into(),
+        Call::Sync => "syncs".into(),
     }
 }
