@@ -57,11 +57,11 @@ pub(crate) enum Context<'a, 'v> {
     Ready(minijinja::Value),
     /// Those of an execution. Only what a template asks for is put into that form, which costs more than most of what a
     /// sprint does.
-    Execution(&'a mut Variables<'v>, &'a Execution),
+    Execution(&'a Variables<'v>, &'a Execution),
 }
 
 impl Context<'_, '_> {
-    fn value(&mut self, template: &Named) -> minijinja::Value {
+    fn value(&self, template: &Named) -> minijinja::Value {
         match self {
             Self::Ready(value) => value.clone(),
             Self::Execution(variables, execution) => variables.context(execution, &template.roots),

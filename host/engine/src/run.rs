@@ -390,7 +390,7 @@ impl<'a> Run<'a> {
     fn filler(&mut self) -> Filler<'_, 'a> {
         Filler {
             templates: self.flow.templates(),
-            context: Context::Execution(&mut self.variables, &self.execution),
+            context: Context::Execution(&self.variables, &self.execution),
             limits: self.limits,
             fuel: &mut self.fuel,
         }

@@ -318,12 +318,19 @@ mod tests {
 
     use super::*;
 
+    async fn opened() -> (tempfile::TempDir, Db, Pool<Embedded>) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&format!("sqlite:{}", folder.path().join("x.db").display())).await.unwrap();
+        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        let writer = writer.clone();
+        (folder, db, writer)
+    }
+
     /// The flags are in `.cargo/config.toml`, and nothing else would miss them.
     #[tokio::test]
     async fn sqlite_is_compiled_as_it_should_be() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::connect(&format!("sqlite:{}", folder.path().join("options.db").display())).await.unwrap();
-        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        let (_folder, _, writer) = opened().await;
+        let writer = &writer;
         let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(writer).await.unwrap();
         for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0", "DEFAULT_PCACHE_INITSZ=0"] {
             assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
@@ -335,9 +342,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_costs_a_transaction_and_no_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::connect(&format!("sqlite:{}", folder.path().join("full.db").display())).await.unwrap();
-        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        let (_folder, db, writer) = opened().await;
+        let writer = &writer;
         sqlx::query("CREATE TABLE t (x TEXT NOT NULL)").execute(writer).await.unwrap();
         sqlx::query("PRAGMA max_page_count = 10").execute(writer).await.unwrap();
         let insert = async || {
@@ -353,9 +359,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_stops_waiting_for_a_statement_leaves_a_database_that_works() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::connect(&format!("sqlite:{}", folder.path().join("left.db").display())).await.unwrap();
-        let Db::Sqlite { writer, .. } = &db else { unreachable!("the URL says so") };
+        let (folder, db, writer) = opened().await;
+        let writer = &writer;
         sqlx::query("CREATE TABLE t (x INTEGER NOT NULL)").execute(writer).await.unwrap();
         sqlx::query("PRAGMA cache_size = 10").execute(writer).await.unwrap();
         let insert = async |text: &'static str| {
@@ -366,7 +371,7 @@ mod tests {
         let long = "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000) SELECT x FROM n";
         let mut left = Box::pin(insert(long));
         // The statement is under way in another thread once its first rows have no room in memory.
-        while fs::metadata(folder.path().join("left.db-wal")).unwrap().len() < 1_000_000 {
+        while fs::metadata(folder.path().join("x.db-wal")).unwrap().len() < 1_000_000 {
             let is_done = tokio::select! { biased; _ = &mut left => true, () = tokio::task::yield_now() => false };
             assert!(!is_done, "not long enough");
         }

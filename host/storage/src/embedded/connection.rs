@@ -6,15 +6,11 @@ use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use rusqlite::{Statement, fallible_iterator::FallibleIterator as _};
 use sqlx::{Acquire, Connection, Describe, Either, Error, Execute, Executor, Result, SqlStr, Transaction};
 use sqlx_core::{connection::LogSettings, logger::QueryLogger, transaction::TransactionManager};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
-    Access, Arguments, Column, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Log, Prepared,
+    Access, Arguments, Column, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Log, Prepared, aside,
     failure::{is_busy, told},
-    has_threads,
 };
 
 /// A disk that takes this long for a commit is slow: the next one lets other tasks go on meanwhile, which costs a change of
@@ -85,20 +81,17 @@ impl EmbeddedConnection {
         made
     }
 
-    /// Does something that may take long, or waits for the disk, where that holds up nobody.
+    /// Does something [`aside`]. The connection is lost if nobody waits for it.
     async fn aside<T: Send + 'static>(
         &mut self,
         does: impl FnOnce(&rusqlite::Connection) -> T + Send + 'static,
     ) -> Result<T> {
-        if !has_threads() {
-            return Ok(does(self.sqlite()?));
-        }
         let sqlite = self.sqlite.take().ok_or(Error::WorkerCrashed)?;
-        let done = spawn_blocking(move || {
+        let done = move || {
             let done = does(&sqlite);
             (sqlite, done)
-        });
-        let (sqlite, done) = done.await.map_err(|_| Error::WorkerCrashed)?;
+        };
+        let (sqlite, done) = aside(done).await?;
         self.sqlite = Some(sqlite);
         Ok(done)
     }
@@ -148,15 +141,16 @@ fn step(
                 read(&mut statement, &mut outcome, limit)?;
             }
         }
-        Some(Arguments(arguments)) if is_kept => {
-            let mut statement = sqlite.prepare_cached(sql).map_err(told)?;
-            bind(&mut statement, arguments)?;
-            read(&mut statement, &mut outcome, limit)?;
-        }
         Some(Arguments(arguments)) => {
-            let mut statement = sqlite.prepare(sql).map_err(told)?;
-            bind(&mut statement, arguments)?;
-            read(&mut statement, &mut outcome, limit)?;
+            let mut run = |statement: &mut Statement<'_>| {
+                bind(statement, arguments)?;
+                read(statement, &mut outcome, limit)
+            };
+            if is_kept {
+                run(&mut *sqlite.prepare_cached(sql).map_err(told)?)?;
+            } else {
+                run(&mut sqlite.prepare(sql).map_err(told)?)?;
+            }
         }
     }
     outcome.done = Some(Done::of(sqlite.changes()));

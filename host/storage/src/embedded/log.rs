@@ -27,9 +27,9 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, ffi::ErrorCode, hooks::Wal};
 use sqlx::{Error, Pool, Result};
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::sync::watch;
 
-use super::{Embedded, failure::told, has_threads};
+use super::{Embedded, aside, failure::told, has_threads};
 
 /// Pages, of 4 KiB, after which the log is folded into the file and begins anew. Those that are written with every commit are
 /// folded in once.
@@ -242,11 +242,6 @@ fn checkpoint(folder: &Connection) -> rusqlite::Result<()> {
 fn fail(failed: &watch::Sender<bool>, error: &impl std::fmt::Display) {
     tracing::error!(%error, "the disk failed to keep what was written to the database");
     failed.send_replace(true);
-}
-
-/// Does something that waits for the disk where that holds up nobody.
-async fn aside<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    if has_threads() { spawn_blocking(does).await.map_err(|_| Error::WorkerCrashed) } else { Ok(does()) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! * Statements of the connection that writes are made on the thread of the task, because nearly all are short; those that
 //!   are not to be kept prepared are not.
 //! * Whatever may take long, and commits where the disk is slow, lets other tasks go on elsewhere meanwhile
-//!   ([`spawn_blocking`](tokio::task::spawn_blocking)).
+//!   ([`spawn_blocking`]).
 //! * A commit is followed by a sync that is shared and holds up no writer ([`Log`]).
 //!
 //! Nothing else is different: texts, times and JSON are stored as sqlx's driver stores them.
@@ -20,9 +20,12 @@ mod options;
 mod row;
 mod values;
 
-use sqlx::Database;
+use sqlx::{Database, Error, Result};
 use sqlx_core::database::HasStatementCache;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::spawn_blocking,
+};
 
 pub(crate) use connection::EmbeddedConnection;
 pub(crate) use log::Log;
@@ -56,4 +59,9 @@ impl HasStatementCache for Embedded {}
 /// Whether there are threads beside the one that runs tasks. Simulations have one for everything.
 fn has_threads() -> bool {
     Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
+}
+
+/// Does something that may take long, or waits for the disk, where that holds up nobody.
+async fn aside<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if has_threads() { spawn_blocking(does).await.map_err(|_| Error::WorkerCrashed) } else { Ok(does()) }
 }
