@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use domain::{BotId, Time, UserId};
-use sqlx::{FromRow, QueryBuilder, types::Json};
+use sqlx::{FromRow, types::Json};
 
 use crate::{
     Health, Page, Result, Tx,
     db::on,
-    rows::{kept, push_list},
+    rows::{Statement, statement},
 };
 
 /// Words by language (BCP 47 tag, for people to find their way).
@@ -330,9 +330,9 @@ impl Tx {
             return Ok(Vec::new());
         }
         Ok(on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT * FROM bots WHERE id IN ");
-            push_list(&mut query, ids.iter().map(|id| id.0));
-            query.build_query_as().persistent(false).fetch_all(c).await
+            let mut query = Statement::once("SELECT * FROM bots WHERE id IN ");
+            query.push_list(ids.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(c).await
         })?)
     }
 
@@ -371,9 +371,9 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<(i64, i64)> = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT id, revision FROM bots WHERE id IN ");
-            push_list(&mut query, ids.iter().map(|id| id.0));
-            query.build_query_as().persistent(kept(ids.len())).fetch_all(c).await
+            let mut query = statement!(ids.len(), "SELECT id, revision FROM bots WHERE id IN ");
+            query.push_list(ids.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(id, revision)| (BotId(id), revision)).collect())
     }

@@ -3,11 +3,7 @@
 use domain::{Address, BotId, ConsentSource, Contact, ContactId, JsonMap, Time, UserId};
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{
-    NewConsent, Page, Result, Tx,
-    db::on,
-    rows::{kept, push_list},
-};
+use crate::{NewConsent, Page, Result, Tx, db::on, rows::statement};
 
 /// Every address that leads to a contact. Databases push a condition on `bot_id` and `address` down into its parts.
 pub(crate) const ADDRESSES: &str = "SELECT bot_id, phone AS address, id AS contact_id FROM contacts
@@ -269,10 +265,10 @@ impl Tx {
             return Ok(Vec::new());
         }
         let announced: Vec<i64> = on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE contacts SET is_announced = ");
+            let mut query = statement!(ids.len(), "UPDATE contacts SET is_announced = ");
             query.push_bind(true).push(" WHERE is_announced = ").push_bind(false).push(" AND id IN ");
-            push_list(&mut query, ids.iter().map(|id| id.0));
-            query.push(" RETURNING id").build_query_scalar().persistent(kept(ids.len())).fetch_all(c).await
+            query.push_list(ids.iter().map(|id| id.0));
+            query.push(" RETURNING id").build_query_scalar().fetch_all(c).await
         })?;
         Ok(announced.into_iter().map(Into::into).collect())
     }
@@ -378,12 +374,12 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<ContactRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(ids.len(),
                 "SELECT id, bot_id, phone, bsuid, username, name, first_name, last_name, email, language, timezone, tags,
                     attributes, source, opted_in, opted_in_changed_at, opted_in_source, last_inbound_at, window_closed_at,
                     created_at, updated_at FROM contacts WHERE id IN ");
-            push_list(&mut query, ids.iter().map(|id| id.0));
-            query.build_query_as().persistent(kept(ids.len())).fetch_all(c).await
+            query.push_list(ids.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(Contact::from).collect())
     }

@@ -8,12 +8,7 @@ use domain::{
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{
-    Error, Page, Result, Tx,
-    contacts::ADDRESSES,
-    db::on,
-    rows::{kept, push_list, push_rows},
-};
+use crate::{Error, Page, Result, Tx, contacts::ADDRESSES, db::on, rows::statement};
 
 /// An execution with the names of what it belongs to.
 #[derive(Debug, Clone)]
@@ -147,11 +142,11 @@ impl Tx {
         // SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
         for executions in executions.chunks(1_000) {
             on!(self, c => {
-                let mut query = QueryBuilder::new(
+                let mut query = statement!(executions.len(),
                     "INSERT INTO executions (id, bot_id, contact_id, flow_id, flow_version, trigger_id, status, current_node,
                         state, message, depth, steps, turn, wake_at, effect, visit, error, started_at, updated_at, completed_at)
-                     SELECT * FROM ");
-                push_rows(&mut query, executions, |mut row, new| {
+                     SELECT v.* FROM ");
+                query.push_rows(executions, |mut row, new| {
                     let e = &new.execution;
                     row.push_bind(e.id.0)
                         .push_bind(e.bot_id.0)
@@ -175,12 +170,12 @@ impl Tx {
                         .push_bind(e.completed_at);
                 });
                 query.push(
-                    " AS v WHERE TRUE ON CONFLICT (id) DO UPDATE SET
+                    " ON CONFLICT (id) DO UPDATE SET
                     status = excluded.status, current_node = excluded.current_node, state = excluded.state,
                     message = excluded.message, steps = excluded.steps, turn = excluded.turn, wake_at = excluded.wake_at,
                     effect = excluded.effect, visit = excluded.visit, error = excluded.error, updated_at = excluded.updated_at,
                     completed_at = excluded.completed_at");
-                query.build().persistent(kept(executions.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         Ok(())
@@ -208,10 +203,10 @@ impl Tx {
         // SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
         for chunk in steps.chunks(2000) {
             on!(self, c => {
-                let mut query = QueryBuilder::new(
+                let mut query = statement!(chunk.len(),
                     "INSERT INTO execution_steps (execution_id, seq, node, type, event, detail, duration_us, at)
-                     SELECT * FROM ");
-                push_rows(&mut query, chunk, |mut row, s| {
+                     SELECT v.* FROM ");
+                query.push_rows(chunk, |mut row, s| {
                     row.push_bind(s.execution_id.0)
                         .push_bind(s.seq)
                         .push_bind(s.node)
@@ -221,7 +216,7 @@ impl Tx {
                         .push_bind(s.duration_us)
                         .push_bind(s.at);
                 });
-                query.push(" AS v").build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         Ok(())
@@ -237,11 +232,11 @@ impl Tx {
             return Ok(found);
         }
         let rows: Vec<Row> = on!(self, c => {
-            let mut query = QueryBuilder::new(COLUMNS);
+            let mut query = statement!(contacts.len(), COLUMNS);
             query.push(" WHERE e.completed_at IS NULL AND e.contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push_list(contacts.iter().map(|id| id.0));
             query.push(" ORDER BY e.id");
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         for row in rows {
             let row = ExecutionRow::try_from(row)?;

@@ -28,7 +28,7 @@ use sqlx::{QueryBuilder, types::Json};
 use crate::{
     Error, Result, Tx,
     db::on,
-    rows::{kept, push_changes, push_list, push_rows},
+    rows::{Statement, statement},
 };
 
 /// A reason to look at a contact's mailbox.
@@ -244,18 +244,17 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new(
-                "INSERT INTO mailbox_items (contact_id, kind, message_id, execution_id, payload, created_at) ");
-            query.push("SELECT * FROM ");
-            push_rows(&mut query, items, |mut row, item| {
+            let mut query = statement!(items.len(),
+                "INSERT INTO mailbox_items (contact_id, kind, message_id, execution_id, payload, created_at) SELECT v.*, ");
+            query.push_bind(now).push(" FROM ");
+            query.push_rows(items, |mut row, item| {
                 row.push_bind(item.contact_id.0)
                     .push_bind(item.kind.as_str())
                     .push_bind(item.message_id.map(|id| id.0))
                     .push_bind(item.execution_id.map(|id| id.0))
-                    .push_bind(item.payload.as_ref().map(Json))
-                    .push_bind(now);
+                    .push_bind(item.payload.as_ref().map(Json));
             });
-            query.push(" AS v").build().persistent(kept(items.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -291,25 +290,23 @@ impl Tx {
         let mut sorted: Vec<&Arrival> = arrivals.iter().collect();
         sorted.sort_by_key(|a| a.contact_id);
         let rows: Vec<NotedRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
-                "INSERT INTO mailboxes (contact_id, bot_id, owner, arrivals, handled, open, ready_at) SELECT * FROM ");
-            push_rows(&mut query, &sorted, |mut row, arrival| {
+            let mut query = statement!(sorted.len(),
+                "INSERT INTO mailboxes (contact_id, bot_id, arrivals, open, handled, owner, ready_at) SELECT v.*, 0, ");
+            query.push_bind(claimant.map(|host| host.0)).push(", ").push_bind(now).push(" FROM ");
+            query.push_rows(&sorted, |mut row, arrival| {
                 row.push_bind(arrival.contact_id.0)
                     .push_bind(arrival.bot_id.0)
-                    .push_bind(claimant.map(|host| host.0))
                     .push_bind(arrival.count)
-                    .push_bind(0_i64)
-                    .push_bind(arrival.open)
-                    .push_bind(now);
+                    .push_bind(arrival.open);
             });
             query.push(
-                " AS v WHERE TRUE ON CONFLICT (contact_id) DO UPDATE SET
+                " ON CONFLICT (contact_id) DO UPDATE SET
                     arrivals = mailboxes.arrivals + excluded.arrivals,
                     open = mailboxes.open + excluded.open,
                     owner = COALESCE(mailboxes.owner, excluded.owner),
                     ready_at = CASE WHEN mailboxes.ready_at < excluded.ready_at THEN mailboxes.ready_at ELSE excluded.ready_at END
                   RETURNING contact_id, bot_id, arrivals, handled, open, wake_at, held_until, owner");
-            query.build_query_as().persistent(kept(sorted.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|row| Noted { mailbox: row.mailbox, owner: row.owner.map(Into::into) }).collect())
     }
@@ -361,7 +358,7 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn mailboxes(&mut self, host: HostId, contacts: &[ContactId]) -> Result<HashMap<ContactId, Mailbox>> {
-        self.select_mailboxes(host, contacts, "").await
+        self.select_mailboxes(host, contacts, None).await
     }
 
     /// Locks the mailboxes of these contacts that `host` still owns, until the transaction ends. A contact missing
@@ -375,25 +372,27 @@ impl Tx {
         contacts: &[ContactId],
     ) -> Result<HashMap<ContactId, Mailbox>> {
         let lock = self.for_update();
-        self.select_mailboxes(host, contacts, lock).await
+        self.select_mailboxes(host, contacts, Some(lock)).await
     }
 
     async fn select_mailboxes(
         &mut self,
         host: HostId,
         contacts: &[ContactId],
-        lock: &'static str,
+        lock: Option<&'static str>,
     ) -> Result<HashMap<ContactId, Mailbox>> {
         if contacts.is_empty() {
             return Ok(HashMap::new());
         }
         let rows: Vec<Mailbox> = on!(self, c => {
-            let mut query = QueryBuilder::new(
-                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ");
+            const SELECT: &str =
+                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ";
+            let count = contacts.len();
+            let mut query = if lock.is_some() { statement!(count, SELECT) } else { Statement::new(count, None, SELECT) };
             query.push_bind(host.0).push(" AND contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
-            query.push(" ORDER BY contact_id").push(lock);
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.push_list(contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY contact_id").push(lock.unwrap_or_default());
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
     }
@@ -408,15 +407,15 @@ impl Tx {
             return Ok(items);
         }
         let rows: Vec<ItemRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(contacts.len(),
                 "SELECT i.id, i.contact_id, i.kind, i.execution_id, i.payload, i.created_at, i.message_id,
                         m.type, m.text, m.reply_id, m.content, m.context, m.referral, m.error, m.message_timestamp
                  FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY contact_id ORDER BY id) AS place
                        FROM mailbox_items WHERE contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push_list(contacts.iter().map(|id| id.0));
             query.push(") AS i LEFT JOIN messages m ON m.id = i.message_id WHERE i.place <= ").push_bind(per_contact);
             query.push(" ORDER BY i.contact_id, i.id");
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         for row in rows {
             let item = Item::try_from(row)?;
@@ -445,9 +444,9 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new("DELETE FROM mailbox_items WHERE id IN ");
-            push_list(&mut query, items.iter().map(|id| id.0));
-            query.build().persistent(kept(items.len())).execute(c).await.map(|_| ())
+            let mut query = statement!(items.len(), "DELETE FROM mailbox_items WHERE id IN ");
+            query.push_list(items.iter().map(|id| id.0));
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -481,17 +480,17 @@ impl Tx {
         }
         if !removed.is_empty() {
             on!(self, c => {
-                let mut query = QueryBuilder::new("DELETE FROM mailboxes WHERE contact_id IN ");
-                push_list(&mut query, removed.iter().map(|id| id.0));
-                query.build().persistent(kept(removed.len())).execute(c).await.map(|_| ())
+                let mut query = statement!(removed.len(), "DELETE FROM mailboxes WHERE contact_id IN ");
+                query.push_list(removed.iter().map(|id| id.0));
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         if !stays.is_empty() {
             on!(self, c => {
-                let mut query = QueryBuilder::new(
+                let mut query = statement!(stays.len(),
                     "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4, held_until = v.column5
                      FROM ");
-                push_changes(&mut query, &stays, |mut row, m: &Mailbox| {
+                query.push_changes(&stays, |mut row, m: &Mailbox| {
                     row.push_bind(m.contact_id.0)
                         .push_bind(m.handled)
                         .push_bind(m.open)
@@ -499,15 +498,15 @@ impl Tx {
                         .push_bind(m.held_until);
                 });
                 query.push(" AS v WHERE mailboxes.contact_id = v.column1");
-                query.build().persistent(kept(stays.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         if !parked.is_empty() {
             on!(self, c => {
-                let mut query = QueryBuilder::new(
+                let mut query = statement!(parked.len(),
                     "UPDATE mailboxes SET handled = v.column2, open = v.column3, wake_at = v.column4,
                             held_until = v.column5, ready_at = v.column6, owner = NULL FROM ");
-                push_changes(&mut query, &parked, |mut row, m: &Mailbox| {
+                query.push_changes(&parked, |mut row, m: &Mailbox| {
                     row.push_bind(m.contact_id.0)
                         .push_bind(m.handled)
                         .push_bind(m.open)
@@ -516,7 +515,7 @@ impl Tx {
                         .push_bind(m.wake_at.into_iter().chain(m.held_until).min());
                 });
                 query.push(" AS v WHERE mailboxes.contact_id = v.column1");
-                query.build().persistent(kept(parked.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         Ok(stays)

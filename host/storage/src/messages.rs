@@ -6,12 +6,7 @@ use domain::{Address, BotId, ContactId, DeliveryStatus, Direction, ExecutionId, 
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
-use crate::{
-    Folded, Page, Result, Tx,
-    contacts::ADDRESSES,
-    db::on,
-    rows::{kept, push_changes, push_list, push_rows},
-};
+use crate::{Folded, Page, Result, Tx, contacts::ADDRESSES, db::on, rows::statement};
 
 /// A message to be stored that a webhook told of: a person wrote it, or the business wrote it past its bot.
 #[derive(Debug, Clone)]
@@ -257,11 +252,12 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<(i64, String, Option<String>)> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(messages.len(),
                 "INSERT INTO messages (bot_id, contact_id, direction, phone_number_id, wamid, context_wamid, type, text,
-                    reply_id, content, raw, status, status_rank, attempts, ambiguous, message_timestamp, created_at,
-                    context, referral, error, group_id, is_echo) SELECT * FROM ");
-            push_rows(&mut query, messages, |mut row, m| {
+                    reply_id, content, raw, status, status_rank, message_timestamp, context, referral, error, group_id, is_echo,
+                    attempts, ambiguous, created_at) SELECT v.*, 0, 0, ");
+            query.push_bind(now).push(" FROM ");
+            query.push_rows(messages, |mut row, m| {
                 row.push_bind(m.bot_id.0)
                     .push_bind(m.contact_id.0)
                     .push_bind(if m.is_echo { Direction::Outbound } else { Direction::Inbound }.as_str())
@@ -275,18 +271,15 @@ impl Tx {
                     .push_bind(&m.raw)
                     .push_bind(if m.is_echo { DeliveryStatus::Accepted.as_str() } else { RECEIVED })
                     .push_bind(if m.is_echo { DeliveryStatus::Accepted.rank() } else { 0 })
-                    .push_bind(0_i64)
-                    .push_bind(0_i64)
                     .push_bind(m.timestamp)
-                    .push_bind(now)
                     .push_bind(m.context.as_ref().map(Json))
                     .push_bind(m.referral.as_ref().map(Json))
                     .push_bind(m.error.as_ref().map(Json))
                     .push_bind(&m.group_id)
                     .push_bind(m.is_echo);
             });
-            query.push(" AS v WHERE TRUE ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
-            query.build_query_as().persistent(kept(messages.len())).fetch_all(c).await
+            query.push(" ON CONFLICT (phone_number_id, wamid) DO NOTHING RETURNING id, phone_number_id, wamid");
+            query.build_query_as().fetch_all(c).await
         })?;
         let mut ids: HashMap<(String, Option<String>), Vec<i64>> = HashMap::new();
         for (id, number, wamid) in rows {
@@ -309,15 +302,15 @@ impl Tx {
         let mut all = Vec::with_capacity(messages.len());
         for messages in messages.chunks(ROWS_MAX) {
             let mut ids: Vec<i64> = on!(self, c => {
-                let mut query = QueryBuilder::new(
-                    "INSERT INTO messages (bot_id, contact_id, execution_id, direction, phone_number_id, type, text, content,
-                        status, status_rank, error, attempts, ambiguous, created_at, failed_at, node, turn,
-                        attempted_at, fallback) SELECT * FROM ");
-                push_rows(&mut query, messages, |mut row, m| {
+                let mut query = statement!(messages.len(),
+                    "INSERT INTO messages (bot_id, contact_id, execution_id, phone_number_id, type, text, content, status,
+                        status_rank, error, attempts, failed_at, node, turn, attempted_at, fallback, direction, ambiguous,
+                        created_at) SELECT v.*, 'outbound', 0, ");
+                query.push_bind(now).push(" FROM ");
+                query.push_rows(messages, |mut row, m| {
                     row.push_bind(m.bot_id.0)
                         .push_bind(m.contact_id.0)
                         .push_bind(m.execution_id.map(|id| id.0))
-                        .push_bind(Direction::Outbound.as_str())
                         .push_bind(&m.phone_number_id)
                         .push_bind(&m.kind)
                         .push_bind(&m.text)
@@ -326,16 +319,14 @@ impl Tx {
                         .push_bind(m.status.rank())
                         .push_bind(m.error.as_ref().map(Json))
                         .push_bind(i64::from(m.status == DeliveryStatus::Sending))
-                        .push_bind(0_i64)
-                        .push_bind(now)
                         .push_bind((m.status == DeliveryStatus::Failed).then_some(now))
                         .push_bind(m.node)
                         .push_bind(m.turn)
                         .push_bind((m.status == DeliveryStatus::Sending).then_some(now))
                         .push_bind(m.fallback.as_ref().map(Json));
                 });
-                query.push(" AS v RETURNING id");
-                query.build_query_scalar().persistent(kept(messages.len())).fetch_all(c).await
+                query.push(" RETURNING id");
+                query.build_query_scalar().fetch_all(c).await
             })?;
             // Ids are handed out in the order of the values, but the answer may come in any.
             ids.sort_unstable();
@@ -353,14 +344,14 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<UnsentRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(contacts.len(),
                 "SELECT m.id, m.bot_id, m.contact_id, c.phone, c.bsuid, m.phone_number_id, m.type, m.content, m.status,
                         m.attempts, m.next_attempt_at, m.created_at
                  FROM messages m JOIN contacts c ON c.id = m.contact_id
                  WHERE m.status IN ('queued', 'sending') AND m.contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push_list(contacts.iter().map(|id| id.0));
             query.push(" ORDER BY m.contact_id, m.id");
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows
             .into_iter()
@@ -393,11 +384,11 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<(i64, i64)> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(contacts.len(),
                 "SELECT contact_id, id FROM messages WHERE status IN ('queued', 'sending') AND contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push_list(contacts.iter().map(|id| id.0));
             query.push(" ORDER BY contact_id, id");
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(contact, id)| (contact.into(), id.into())).collect())
     }
@@ -412,15 +403,15 @@ impl Tx {
             return Ok(Vec::new());
         }
         let ids: Vec<i64> = on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE messages SET attempts = attempts + 1, next_attempt_at = NULL,
+            let mut query = statement!(messages.len(), "UPDATE messages SET attempts = attempts + 1, next_attempt_at = NULL,
                     held_code = NULL, attempted_at = ");
             query.push_bind(now).push(",
                     ambiguous = ambiguous + CASE WHEN status = 'sending' THEN 1 ELSE 0 END, status_rank = ");
             query.push_bind(DeliveryStatus::Sending.rank()).push(", status = ").push_bind(DeliveryStatus::Sending.as_str());
             query.push(" WHERE status IN ('queued', 'sending') AND id IN ");
-            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push_list(messages.iter().map(|id| id.0));
             query.push(" RETURNING id");
-            query.build_query_scalar().persistent(kept(messages.len())).fetch_all(c).await
+            query.build_query_scalar().fetch_all(c).await
         })?;
         Ok(ids.into_iter().map(MessageId).collect())
     }
@@ -435,12 +426,12 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE messages SET next_attempt_at = v.column2 FROM ");
-            push_changes(&mut query, messages, |mut row, (id, until)| {
+            let mut query = statement!(messages.len(), "UPDATE messages SET next_attempt_at = v.column2 FROM ");
+            query.push_changes(messages, |mut row, (id, until)| {
                 row.push_bind(id.0).push_bind(*until);
             });
             query.push(" AS v WHERE messages.id = v.column1 AND messages.status = 'sending' AND messages.next_attempt_at IS NULL");
-            query.build().persistent(kept(messages.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -497,17 +488,19 @@ impl Tx {
         }
         on!(self, c => {
             // A status webhook may have overtaken this answer: what it said stays.
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(accepted.len(),
                 "UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2),
-                    accepted_at = COALESCE(accepted_at, v.column3),
+                    accepted_at = COALESCE(accepted_at, ");
+            query.push_bind(now);
+            query.push("),
                     error = CASE WHEN status_rank < 2 THEN NULL ELSE error END,
                     status = CASE WHEN status_rank < 2 THEN 'accepted' ELSE status END,
                     status_rank = CASE WHEN status_rank < 2 THEN 2 ELSE status_rank END FROM ");
-            push_changes(&mut query, &accepted, |mut row, (id, wamid)| {
-                row.push_bind(id.0).push_bind(*wamid).push_bind(now);
+            query.push_changes(&accepted, |mut row, (id, wamid)| {
+                row.push_bind(id.0).push_bind(*wamid);
             });
             query.push(" AS v WHERE messages.id = v.column1");
-            query.build().persistent(kept(accepted.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         let accepted: Vec<MessageId> = accepted.into_iter().map(|(id, _)| id).collect();
         self.fold_early(&accepted, now).await

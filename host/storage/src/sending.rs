@@ -3,13 +3,9 @@
 
 use domain::{BotId, ContactId, ExecutionId, FailedMessage, MessageId, Time};
 use serde_json::Value;
-use sqlx::{FromRow, QueryBuilder, types::Json};
+use sqlx::{FromRow, types::Json};
 
-use crate::{
-    Result, Tx,
-    db::on,
-    rows::{kept, push_list},
-};
+use crate::{Result, Tx, db::on, rows::statement};
 
 /// A message that failed, with what hears of it.
 #[derive(Debug, Clone)]
@@ -46,13 +42,13 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<FailedRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(ids.len(),
                 "SELECT m.id, m.bot_id, m.contact_id, m.execution_id, m.node, m.turn, e.depth, m.error
                  FROM messages m LEFT JOIN executions e ON e.id = m.execution_id
                  WHERE m.status = 'failed' AND m.direction = 'outbound' AND m.id IN ");
-            push_list(&mut query, ids.iter().map(|id| id.0));
+            query.push_list(ids.iter().map(|id| id.0));
             query.push(" ORDER BY m.id");
-            query.build_query_as().persistent(kept(ids.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows
             .into_iter()
@@ -81,11 +77,11 @@ impl Tx {
             return Ok(Vec::new());
         }
         let rows: Vec<(i64, Time)> = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT contact_id, COALESCE(accepted_at, attempted_at) FROM messages WHERE attempted_at > ");
+            let mut query = statement!(contacts.len(), "SELECT contact_id, COALESCE(accepted_at, attempted_at) FROM messages WHERE attempted_at > ");
             query.push_bind(since).push(" AND contact_id IN ");
-            push_list(&mut query, contacts.iter().map(|id| id.0));
+            query.push_list(contacts.iter().map(|id| id.0));
             query.push(" ORDER BY 2");
-            query.build_query_as().persistent(kept(contacts.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|(contact, at)| (contact.into(), at)).collect())
     }

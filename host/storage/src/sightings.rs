@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, types::Json};
 use crate::{
     Identity, Merge, Result, Tx,
     db::on,
-    rows::{kept, push_changes, push_list},
+    rows::{Statement, statement},
 };
 use index::{Index, Known};
 
@@ -140,16 +140,22 @@ impl Tx {
         }
         let rows: Vec<Known> = on!(self, c => {
             // Of contacts found by their own address, `ceased_at` is only there to have a type.
-            let mut query = QueryBuilder::new(
+            const SELECT: &str =
                 "SELECT id, bot_id, phone, bsuid, username, name, last_inbound_at, is_announced, CAST(NULL AS TEXT) AS alias,
-                        last_inbound_at AS ceased_at FROM contacts WHERE ");
+                        last_inbound_at AS ceased_at FROM contacts WHERE ";
+            let mut query = match (phones.first_key_value(), phones.len() + bsuids.len()) {
+                (Some((_, phones)), 1) => statement!(phones.len(), SELECT),
+                (_, ..=2) => Statement::new(sightings.len(), None, SELECT),
+                // Batches of many bots are hardly ever of the same shape.
+                _ => Statement::once(SELECT),
+            };
             let mut first = true;
             for (column, lists) in [("phone", &phones), ("bsuid", &bsuids)] {
                 for (bot, values) in lists {
                     query.push(if first { "(bot_id = " } else { " OR (bot_id = " });
                     first = false;
                     query.push_bind(bot.0).push(" AND ").push(column).push(" IN ");
-                    push_list(&mut query, values.iter().copied());
+                    query.push_list(values.iter().copied());
                     query.push(")");
                 }
             }
@@ -159,12 +165,10 @@ impl Tx {
             for (n, (bot, values)) in phones.iter().chain(&bsuids).enumerate() {
                 query.push(if n == 0 { "(a.bot_id = " } else { " OR (a.bot_id = " });
                 query.push_bind(bot.0).push(" AND a.address IN ");
-                push_list(&mut query, values.iter().copied());
+                query.push_list(values.iter().copied());
                 query.push(")");
             }
-            // Batches of many bots are hardly ever of the same shape.
-            let is_kept = phones.len() + bsuids.len() <= 2 && kept(sightings.len());
-            query.build_query_as().persistent(is_kept).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows)
     }
@@ -225,14 +229,14 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(contacts.len(),
                 "UPDATE contacts SET phone = COALESCE(contacts.phone, v.column2), bsuid = COALESCE(contacts.bsuid, v.column3)
                  FROM ");
-            push_changes(&mut query, contacts, |mut row, k| {
+            query.push_changes(contacts, |mut row, k| {
                 row.push_bind(k.id.0).push_bind(&k.phone).push_bind(&k.bsuid);
             });
             query.push(" AS v WHERE contacts.id = v.column1");
-            query.build().persistent(kept(contacts.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -242,21 +246,21 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(contacts.len(),
                 "UPDATE contacts SET
                     username = COALESCE(v.column2, contacts.username), name = COALESCE(v.column3, contacts.name),
                     last_inbound_at = CASE WHEN contacts.last_inbound_at > v.column4 OR v.column4 IS NULL THEN contacts.last_inbound_at ELSE v.column4 END,
                     window_closed_at = CASE WHEN contacts.last_inbound_at >= v.column4 OR v.column4 IS NULL THEN contacts.window_closed_at END,
-                    updated_at = v.column5 FROM ");
-            push_changes(&mut query, contacts, |mut row, k| {
+                    updated_at = ");
+            query.push_bind(now).push(" FROM ");
+            query.push_changes(contacts, |mut row, k| {
                 row.push_bind(k.id.0)
                     .push_bind(&k.username)
                     .push_bind(&k.name)
-                    .push_bind(k.last_inbound_at)
-                    .push_bind(now);
+                    .push_bind(k.last_inbound_at);
             });
             query.push(" AS v WHERE contacts.id = v.column1");
-            query.build().persistent(kept(contacts.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }

@@ -20,7 +20,7 @@ use sqlx::{FromRow, QueryBuilder, types::Json};
 use crate::{
     Result, Tx,
     db::on,
-    rows::{kept, push_changes, push_list},
+    rows::{Statement, statement},
 };
 use fold::{Fold, TargetRow, Targets, key};
 
@@ -141,19 +141,19 @@ impl Tx {
         }
         let ids: HashSet<i64> = reports.iter().filter_map(|report| report.message_id).map(|id| id.0).collect();
         let rows: Vec<TargetRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = Statement::new(reports.len(), None,
                 "SELECT id, phone_number_id, wamid, direction = 'outbound' AS is_outbound FROM messages WHERE ");
             for (n, (number, wamids)) in wamids.into_iter().enumerate() {
                 query.push(if n == 0 { "(phone_number_id = " } else { " OR (phone_number_id = " });
                 query.push_bind(number).push(" AND wamid IN ");
-                push_list(&mut query, wamids);
+                query.push_list(wamids);
                 query.push(")");
             }
             if !ids.is_empty() {
                 query.push(" OR id IN ");
-                push_list(&mut query, ids.iter().copied());
+                query.push_list(ids.iter().copied());
             }
-            query.build_query_as().persistent(kept(reports.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         Ok(Targets::of(rows))
     }
@@ -168,11 +168,11 @@ impl Tx {
         // Locked: another host may be told of the same failure.
         let lock = self.for_update();
         let ids: Vec<i64> = on!(self, c => {
-            let mut query = QueryBuilder::new("SELECT id FROM messages WHERE status_rank < ");
+            let mut query = statement!(failed.len(), "SELECT id FROM messages WHERE status_rank < ");
             query.push_bind(DeliveryStatus::Failed.rank()).push(" AND id IN ");
-            push_list(&mut query, failed.iter().map(|id| id.0));
+            query.push_list(failed.iter().map(|id| id.0));
             query.push(" ORDER BY id").push(lock);
-            query.build_query_scalar().persistent(kept(failed.len())).fetch_all(c).await
+            query.build_query_scalar().fetch_all(c).await
         })?;
         Ok(ids.into_iter().map(MessageId).collect())
     }
@@ -184,12 +184,12 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new("UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2) FROM ");
-            push_changes(&mut query, wamids, |mut row, (id, wamid)| {
+            let mut query = statement!(wamids.len(), "UPDATE messages SET wamid = COALESCE(messages.wamid, v.column2) FROM ");
+            query.push_changes(wamids, |mut row, (id, wamid)| {
                 row.push_bind(id.0).push_bind(wamid);
             });
             query.push(" AS v WHERE messages.id = v.column1");
-            query.build().persistent(kept(wamids.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Tx {
             return Ok(());
         }
         on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(folds.len(),
                 "UPDATE messages SET
                     error = CASE WHEN v.column3 > status_rank OR (v.column3 = status_rank AND v.column9 < failed_at)
                                  THEN v.column4 ELSE error END,
@@ -211,7 +211,7 @@ impl Tx {
                     played_at = CASE WHEN played_at IS NULL OR v.column8 < played_at THEN v.column8 ELSE played_at END,
                     failed_at = CASE WHEN failed_at IS NULL OR v.column9 < failed_at THEN v.column9 ELSE failed_at END
                  FROM ");
-            push_changes(&mut query, &Vec::from_iter(folds), |mut row, (id, fold)| {
+            query.push_changes(&Vec::from_iter(folds), |mut row, (id, fold)| {
                 row.push_bind(id.0)
                     .push_bind(fold.best.map(DeliveryStatus::as_str))
                     .push_bind(fold.best.map(DeliveryStatus::rank))
@@ -223,7 +223,7 @@ impl Tx {
                     .push_bind(fold.at(DeliveryStatus::Failed));
             });
             query.push(" AS v WHERE messages.id = v.column1");
-            query.build().persistent(kept(folds.len())).execute(c).await.map(|_| ())
+            query.build().execute(c).await.map(|_| ())
         })?;
         Ok(())
     }
@@ -274,12 +274,12 @@ impl Tx {
             return Ok(Vec::new());
         }
         Ok(on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = Statement::once(
                 "SELECT message_id, participant, status, error, sent_at, delivered_at, read_at, played_at, failed_at
                  FROM message_participants WHERE message_id IN ");
-            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push_list(messages.iter().map(|id| id.0));
             query.push(" ORDER BY message_id, participant");
-            query.build_query_as().persistent(false).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?)
     }
 }

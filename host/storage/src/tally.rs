@@ -4,14 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::{BotId, ContactId, ExecutionId, ExecutionStatus, FlowId, MessageId, Time, TriggerId};
-use sqlx::QueryBuilder;
 
-use crate::{
-    Result, Tx,
-    db::on,
-    histogram::bucket_of,
-    rows::{kept, push_rows},
-};
+use crate::{Result, Tx, db::on, histogram::bucket_of, rows::statement};
 
 /// Most rows of one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535.
 const ROWS_PER_STATEMENT: usize = 2_000;
@@ -159,11 +153,11 @@ macro_rules! add {
         let items: Vec<_> = $counts.iter().collect();
         for chunk in items.chunks(ROWS_PER_STATEMENT) {
             on!(&mut *$tx, c => {
-                let mut query = QueryBuilder::new(concat!($insert, " SELECT * FROM "));
-                push_rows(&mut query, chunk, |mut $row, $item| { $push; });
+                let mut query = statement!(chunk.len(), concat!($insert, " SELECT * FROM "));
+                query.push_table(chunk, |mut $row, $item| { $push; });
                 query.push(concat!(" AS v WHERE EXISTS (SELECT 1 FROM ", $exists, " WHERE id = v.column1)
                     ORDER BY 1, 2, 3, 4 ", $conflict));
-                query.build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
     }};
@@ -244,11 +238,11 @@ impl Tx {
     async fn append_decisions(&mut self, decisions: &[Decision], otherwise: &str) -> Result<()> {
         for chunk in decisions.chunks(ROWS_PER_STATEMENT) {
             on!(&mut *self, c => {
-                let mut query = QueryBuilder::new(
+                let mut query = statement!(chunk.len(),
                     "INSERT INTO trigger_logs
                         (trigger_id, bot_id, flow_id, contact_id, execution_id, message_id, decision, reason, at)
                      SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9 FROM ");
-                push_rows(&mut query, &Vec::from_iter(chunk.iter().zip(0_i64..)), |mut row, (d, place)| {
+                query.push_table(&Vec::from_iter(chunk.iter().zip(0_i64..)), |mut row, (d, place)| {
                     row.push_bind(d.trigger_id.0)
                         .push_bind(d.bot_id.0)
                         .push_bind(d.flow_id.0)
@@ -261,7 +255,7 @@ impl Tx {
                         .push_bind(*place);
                 });
                 query.push(" AS v WHERE EXISTS (SELECT 1 FROM triggers WHERE id = v.column1) ORDER BY column10");
-                query.build().persistent(kept(chunk.len())).execute(c).await.map(|_| ())
+                query.build().execute(c).await.map(|_| ())
             })?;
         }
         Ok(())

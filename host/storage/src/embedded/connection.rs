@@ -2,15 +2,18 @@
 
 use std::{fmt, future, io, sync::Arc, time::Duration};
 
+use domain::Time;
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
-use rusqlite::{Statement, fallible_iterator::FallibleIterator as _};
+use rusqlite::{Statement, fallible_iterator::FallibleIterator as _, types::Null};
 use sqlx::{Acquire, Connection, Describe, Either, Error, Execute, Executor, Result, SqlStr, Transaction};
 use sqlx_core::{connection::LogSettings, logger::QueryLogger, transaction::TransactionManager};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Access, Arguments, Column, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Log, Prepared, aside,
+    Access, Arguments, Datum, Done, Embedded, EmbeddedOptions, EmbeddedRow, Log, Prepared, aside,
     failure::{is_busy, told},
+    row::Columns,
+    values::as_text,
 };
 
 /// A disk that takes this long for a commit is slow: the next one lets other tasks go on meanwhile, which costs a change of
@@ -167,14 +170,32 @@ fn bind(statement: &mut Statement<'_>, arguments: &[Datum]) -> Result<()> {
     // One text has either the one or the other.
     let has_names = count > 0 && statement.parameter_name(1).is_some();
     debug_assert!((1..=count).all(|parameter| statement.parameter_name(parameter).is_some() == has_names));
+    // Most times of a statement are the same one.
+    let mut written: Option<(&Time, String)> = None;
     for parameter in 1..=count {
-        let number = match statement.parameter_name(parameter).filter(|_| has_names) {
+        let name = if has_names { statement.parameter_name(parameter) } else { None };
+        let number = match name {
             None => parameter,
             Some(name) => name.trim_start_matches(['$', '?']).parse().map_err(|_| not_bound(name))?,
         };
         let argument = number.checked_sub(1).and_then(|at: usize| arguments.get(at));
-        let argument = argument.ok_or_else(|| not_bound(&number.to_string()))?;
-        statement.raw_bind_parameter(parameter, argument).map_err(told)?;
+        match argument.ok_or_else(|| not_bound(&number.to_string()))? {
+            Datum::Null => statement.raw_bind_parameter(parameter, Null),
+            Datum::Integer(number) => statement.raw_bind_parameter(parameter, number),
+            Datum::Real(number) => statement.raw_bind_parameter(parameter, number),
+            Datum::Text(text) => statement.raw_bind_parameter(parameter, text.as_str()),
+            Datum::Blob(bytes) => statement.raw_bind_parameter(parameter, bytes),
+            Datum::Time(at) => {
+                let (_, text) = match written.take().filter(|(before, _)| *before == at) {
+                    Some(written) => written,
+                    None => (at, as_text(at)),
+                };
+                let bound = statement.raw_bind_parameter(parameter, text.as_str());
+                written = Some((at, text));
+                bound
+            }
+        }
+        .map_err(told)?;
     }
     Ok(())
 }
@@ -184,14 +205,12 @@ fn not_bound(parameter: &str) -> Error {
 }
 
 fn read(statement: &mut Statement<'_>, outcome: &mut Outcome, limit: usize) -> Result<()> {
-    let mut columns: Option<Arc<[Column]>> = None;
+    let mut columns: Option<Arc<Columns>> = None;
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(told)? {
         // Only now, because SQLite prepares a statement anew when the schema has changed.
-        let columns = columns.get_or_insert_with(|| {
-            let names = AsRef::<Statement<'_>>::as_ref(row).column_names().into_iter().enumerate();
-            names.map(|(ordinal, name)| Column { ordinal, name: name.into() }).collect()
-        });
+        let columns =
+            columns.get_or_insert_with(|| Arc::new(Columns::named(AsRef::<Statement<'_>>::as_ref(row).column_names())));
         let value = |at| {
             let stored = row.get_ref(at).map_err(told)?;
             Datum::of(stored).map_err(|error| Error::Decode(Box::new(error)))

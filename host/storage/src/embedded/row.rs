@@ -1,6 +1,9 @@
 //! Rows and what describes them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use sqlx::{ColumnIndex, Either, Error, Result, Row, SqlStr, Statement};
 
@@ -13,10 +16,18 @@ pub struct Column {
     pub(super) name: Box<str>,
 }
 
+/// The columns of a statement's rows.
+#[derive(Debug)]
+pub(super) struct Columns {
+    list: Box<[Column]>,
+    /// The one that is probably asked for next: whoever reads a row mostly goes through it from left to right.
+    next: AtomicUsize,
+}
+
 /// A row.
 #[derive(Debug)]
 pub struct EmbeddedRow {
-    pub(super) columns: Arc<[Column]>,
+    pub(super) columns: Arc<Columns>,
     pub(super) values: Vec<Datum>,
 }
 
@@ -30,6 +41,29 @@ pub struct Done {
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(super) sql: SqlStr,
+}
+
+impl Columns {
+    pub(super) fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let column = |(ordinal, name): (usize, &str)| Column { ordinal, name: name.into() };
+        Self { list: names.into_iter().enumerate().map(column).collect(), next: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let is_named = |column: &Column| *column.name == *name;
+        let next = self.next.load(Ordering::Relaxed);
+        let found = match self.list.get(next) {
+            Some(column) if is_named(column) => next,
+            // A dozen short names are compared sooner than one is hashed.
+            _ => self.list.iter().position(is_named)?,
+        };
+        self.next.store(if found + 1 < self.len() { found + 1 } else { 0 }, Ordering::Relaxed);
+        Some(found)
+    }
 }
 
 impl Done {
@@ -70,7 +104,7 @@ impl Row for EmbeddedRow {
     type Database = Embedded;
 
     fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.columns.list
     }
 
     fn try_get_raw<I: ColumnIndex<Self>>(&self, index: I) -> Result<DatumRef<'_>> {
@@ -84,9 +118,7 @@ sqlx_core::impl_column_index_for_row!(EmbeddedRow);
 
 impl ColumnIndex<EmbeddedRow> for &'_ str {
     fn index(&self, row: &EmbeddedRow) -> Result<usize> {
-        // A dozen short names are compared sooner than one is hashed.
-        let found = row.columns.iter().position(|column| &*column.name == *self);
-        found.ok_or_else(|| Error::ColumnNotFound((*self).into()))
+        row.columns.find(self).ok_or_else(|| Error::ColumnNotFound((*self).into()))
     }
 }
 

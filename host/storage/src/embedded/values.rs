@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef as Stored};
+use rusqlite::types::ValueRef as Stored;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Decode, Encode, Type, TypeInfo, Value, ValueRef, encode::IsNull, error::BoxDynError, types::Json};
 
@@ -22,6 +22,8 @@ pub enum Datum {
     Text(String),
     /// Bytes.
     Blob(Vec<u8>),
+    /// A time that is to be stored, which is as a [text](as_text). None is read.
+    Time(DateTime<Utc>),
 }
 
 /// A value of a row.
@@ -63,22 +65,15 @@ impl Datum {
             Self::Null => Kind::Null,
             Self::Integer(_) => Kind::Integer,
             Self::Real(_) => Kind::Real,
-            Self::Text(_) => Kind::Text,
+            Self::Text(_) | Self::Time(_) => Kind::Text,
             Self::Blob(_) => Kind::Blob,
         }
     }
 }
 
-impl ToSql for Datum {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => Stored::Null,
-            Self::Integer(number) => Stored::Integer(*number),
-            Self::Real(number) => Stored::Real(*number),
-            Self::Text(text) => Stored::Text(text.as_bytes()),
-            Self::Blob(bytes) => Stored::Blob(bytes),
-        }))
-    }
+/// How a time is stored.
+pub(super) fn as_text(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
 impl fmt::Display for Kind {
@@ -208,7 +203,7 @@ stored_as!(bool, Kind::Integer, Kind::Integer, |b| Datum::Integer((*b).into()), 
 stored_as!(f64, Kind::Real, Kind::Real, |n| Datum::Real(*n), |v| Datum::Real(n) => Ok(*n));
 stored_as!(String, Kind::Text, Kind::Text, |t| Datum::Text(t.clone()), |v| Datum::Text(t) => Ok(t.clone()));
 stored_as!(DateTime<Utc>, Kind::Text, Kind::Text,
-    |at| Datum::Text(at.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+    |at| Datum::Time(*at),
     |v| Datum::Text(t) => Ok(DateTime::parse_from_rfc3339(t)?.to_utc()));
 
 impl Type<Embedded> for str {

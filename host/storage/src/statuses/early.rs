@@ -8,11 +8,7 @@ use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use super::{Folded, StatusReport, fold::Key};
-use crate::{
-    Error, Result, Tx,
-    db::on,
-    rows::{kept, push_list},
-};
+use crate::{Error, Result, Tx, db::on, rows::statement};
 
 /// How long a report waits for its message.
 const EARLY_KEPT: TimeDelta = TimeDelta::days(1);
@@ -110,12 +106,12 @@ impl Tx {
     /// lock of these ids before ([`Tx::lock_wamids`]).
     pub(crate) async fn fold_early(&mut self, messages: &[MessageId], now: Time) -> Result<Folded> {
         let rows: Vec<EarlyRow> = on!(self, c => {
-            let mut query = QueryBuilder::new(
+            let mut query = statement!(messages.len(),
                 "DELETE FROM early_statuses WHERE (phone_number_id, wamid) IN (
                      SELECT phone_number_id, wamid FROM messages WHERE wamid IS NOT NULL AND id IN ");
-            push_list(&mut query, messages.iter().map(|id| id.0));
+            query.push_list(messages.iter().map(|id| id.0));
             query.push(") RETURNING phone_number_id, wamid, participant, status, error, at");
-            query.build_query_as().persistent(kept(messages.len())).fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?;
         let reports = rows.into_iter().map(StatusReport::try_from).collect::<Result<Vec<_>>>()?;
         self.fold_statuses(&reports, now).await

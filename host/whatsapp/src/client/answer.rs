@@ -53,14 +53,13 @@ impl Accepted {
     /// `None` when no message is named.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(bytes).ok()?;
-        let at = |pointer: &str| {
-            body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-        };
+        let first =
+            |list: &str, name: &str| body[list][0][name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         Some(Self {
-            wamid: at("/messages/0/id")?,
-            wa_id: at("/contacts/0/wa_id"),
-            bsuid: at("/contacts/0/user_id"),
-            message_status: at("/messages/0/message_status"),
+            wamid: first("messages", "id")?,
+            wa_id: first("contacts", "wa_id"),
+            bsuid: first("contacts", "user_id"),
+            message_status: first("messages", "message_status"),
         })
     }
 }
