@@ -1,7 +1,9 @@
 //! What contacts agree to: the words that count for a bot, and the one way in which a change is noted.
 
+use std::sync::{Arc, LazyLock};
+
 use domain::{BotId, ConsentSource, EventType, Time, Window};
-use engine::consent;
+use engine::consent::{self, Words};
 use serde_json::Value;
 use storage::{Bot, Failed, ItemKind, NewConsent, NewItem, NewOutbound, Tx, WordLists};
 
@@ -18,6 +20,17 @@ pub(crate) fn stop_words(bot: &Bot) -> WordLists {
 /// The start words that count for a bot.
 pub(crate) fn start_words(bot: &Bot) -> WordLists {
     bot.start_words.as_deref().cloned().unwrap_or_else(consent::start_words)
+}
+
+/// A bot's words, ready to be compared. Bots without words of their own share those that come along: making these ready takes
+/// longer than handling a message.
+pub(crate) fn words(bot: &Bot) -> Arc<Words> {
+    static COME_ALONG: LazyLock<Arc<Words>> =
+        LazyLock::new(|| Arc::new(Words::new(&consent::stop_words(), &consent::start_words())));
+    if bot.stop_words.is_none() && bot.start_words.is_none() {
+        return COME_ALONG.clone();
+    }
+    Arc::new(Words::new(&stop_words(bot), &start_words(bot)))
 }
 
 /// What became of a wish.

@@ -1,5 +1,7 @@
 //! Stop and start words: noted when the message comes in, whatever flows and whoever else do with it.
 
+use std::sync::Arc;
+
 use domain::{ConsentSource, ContactId, DeliveryStatus, Time, Window};
 use engine::consent::{Wish, Words};
 use serde_json::json;
@@ -11,7 +13,7 @@ use crate::consent;
 /// A bot's words, and what it answers to them.
 #[derive(Debug)]
 pub(crate) struct Wishes {
-    words: Words,
+    words: Arc<Words>,
     opt_out_reply: Option<String>,
     opt_in_reply: Option<String>,
 }
@@ -32,7 +34,7 @@ impl Wishes {
     pub(super) fn of(bot: &Bot, can_send: bool) -> Self {
         let reply = |text: &Option<String>| text.clone().filter(|_| bot.is_active && can_send);
         Self {
-            words: Words::new(&consent::stop_words(bot), &consent::start_words(bot)),
+            words: consent::words(bot),
             opt_out_reply: reply(&bot.opt_out_reply),
             opt_in_reply: reply(&bot.opt_in_reply),
         }

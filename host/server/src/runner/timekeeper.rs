@@ -17,6 +17,9 @@ use crate::pause::jittered;
 
 /// Most mailboxes claimed at once.
 const CLAIM_MAX: i64 = 256;
+/// How long after a claim the next look waits. Those who come due meanwhile share it, and the transactions that follow from it.
+/// Whoever comes due alone waits for nobody.
+const GATHERING: Duration = Duration::from_millis(25);
 /// Longest sleep of the only host of a database: nothing can come due that it does not know of.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// Longest sleep of a host that shares its database: it may not have heard what another host said.
@@ -104,6 +107,7 @@ impl Timekeeper {
 pub(super) async fn run(runner: &Arc<Runner>) {
     let cap = if runner.db.is_shared() { jittered(SLEEP_MAX_SHARED) } else { SLEEP_MAX };
     let mut looked = Instant::now();
+    let mut claimed = None;
     loop {
         let keeper = &runner.timekeeper;
         let nudged = keeper.nudge.notified();
@@ -116,8 +120,9 @@ pub(super) async fn run(runner: &Arc<Runner>) {
                 keeper.state().in_doubt = true;
             }
         }
-        let sleep = match claim(runner).await {
+        let sleep = match claim(runner, &mut claimed).await {
             Ok(Claimed::More) => continue,
+            Ok(Claimed::Soon(at)) => at.saturating_duration_since(Instant::now()),
             Ok(Claimed::Full) => PAUSE_MAX,
             Ok(Claimed::Until(next)) => {
                 let first_owned = keeper.state().owned.first().map(|(at, _)| *at);
@@ -153,15 +158,21 @@ async fn overlooked(runner: &Runner) -> storage::Result<()> {
 enum Claimed {
     /// There may be more at once.
     More,
+    /// It is too early for the next look.
+    Soon(Instant),
     /// This host has enough to do.
     Full,
     /// Nothing is due before this.
     Until(Option<Time>),
 }
 
-async fn claim(runner: &Runner) -> storage::Result<Claimed> {
+/// `last`: when the last claim was made, if it left nothing.
+async fn claim(runner: &Runner, last: &mut Option<Instant>) -> storage::Result<Claimed> {
     // One that may have been declared dead claims for nobody.
     let Some(host) = runner.claimant() else { return Ok(Claimed::Full) };
+    if let Some(at) = last.map(|last| last + GATHERING).filter(|at| *at > Instant::now()) {
+        return Ok(Claimed::Soon(at));
+    }
     let now = runner.clock.now();
     // Forgotten before the look, so that whatever is parked from here on is earlier and nudges.
     runner.timekeeper.state().next_parked = None;
@@ -178,8 +189,10 @@ async fn claim(runner: &Runner) -> storage::Result<Claimed> {
     let mut tx = runner.db.begin().await?;
     let claimed = tx.claim_mailboxes(host, now, limit).await?;
     tx.commit().await?;
-    let none = claimed.is_empty();
+    let count = claimed.len();
     runner.lanes.wake(claimed);
+    let is_all = i64::try_from(count).is_ok_and(|count| count < limit);
+    *last = (count > 0 && is_all).then(Instant::now);
     // Rows that are due but could not be claimed are locked by a host that is claiming them.
-    Ok(if none { Claimed::Until(None) } else { Claimed::More })
+    Ok(if count == 0 { Claimed::Until(None) } else { Claimed::More })
 }
