@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a benchmark sets up is known to be right, or it ends here")]
 
-use std::{cell::Cell, collections::HashMap, process::ExitCode, rc::Rc};
+use std::{cell::Cell, collections::HashMap, ops::Range, process::ExitCode, rc::Rc};
 
 use chrono::TimeDelta;
 use domain::{
@@ -57,7 +57,28 @@ impl World {
             tx.commit().await.unwrap();
             (db, bot.id, host)
         });
-        Self { runtime, db, bot, flow: FlowId(1), host, count: Cell::new(0), _folder: folder }
+        let world = Self { runtime, db, bot, flow: FlowId(1), host, count: Cell::new(0), _folder: folder };
+        // Whoever writes is known.
+        world.runtime.block_on(async {
+            let mut tx = world.db.begin().await.unwrap();
+            tx.see_contacts(&world.sightings(0..CONTACTS), now()).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        world
+    }
+
+    fn sightings(&self, numbers: Range<usize>) -> Vec<Sighting> {
+        let sighting = |number: usize| Sighting {
+            bot_id: self.bot,
+            phone: Some(format!("4917{:08}", number % CONTACTS)),
+            bsuid: None,
+            username: None,
+            name: Some("Ada Lovelace".into()),
+            at: now() + TimeDelta::milliseconds(i64::try_from(number).unwrap()),
+            announces: true,
+            opens_window: true,
+        };
+        numbers.map(sighting).collect()
     }
 
     /// The smallest commit there is.
@@ -83,19 +104,7 @@ impl World {
 
     async fn ingest(&self, first: usize, messages: usize) -> Vec<ContactId> {
         let numbers = first..first + messages;
-        let sightings: Vec<Sighting> = numbers
-            .clone()
-            .map(|number| Sighting {
-                bot_id: self.bot,
-                phone: Some(format!("4917{:08}", number % CONTACTS)),
-                bsuid: None,
-                username: None,
-                name: Some("Ada Lovelace".into()),
-                at: now() + TimeDelta::milliseconds(i64::try_from(number).unwrap()),
-                announces: true,
-                opens_window: true,
-            })
-            .collect();
+        let sightings = self.sightings(numbers.clone());
         let mut tx = self.db.begin().await.unwrap();
         let seen = tx.see_contacts(&sightings, now()).await.unwrap().contacts;
         let contacts: Vec<ContactId> = seen.iter().map(|seen| seen.id).collect();

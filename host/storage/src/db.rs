@@ -62,7 +62,7 @@ const POSTGRES_SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_trans
 /// How long an answer of PostgreSQL is waited for. A little longer than it lets a statement take: one that has not
 /// answered by then does not answer at all.
 const POSTGRES_ANSWERS_WITHIN: Duration = Duration::from_secs(35);
-/// Statements that a connection keeps prepared; those that take rows come in a dozen sizes each (`rows.rs`).
+/// Statements that a connection keeps prepared; those that take rows come in 16 sizes each (`rows.rs`).
 const STATEMENTS_KEPT: usize = 512;
 /// What every connection to SQLite begins with. A commit is not synced here, but by the [`Log`], and is not reported before.
 const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = memory; PRAGMA cache_size = -16000;
@@ -355,6 +355,38 @@ mod tests {
         assert!(matches!(refused, Error::Unavailable(_)), "{refused}");
         sqlx::query("PRAGMA max_page_count = 1000").execute(writer).await.unwrap();
         insert().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn times_are_stored_each_as_it_is() {
+        let (_folder, _, writer) = opened().await;
+        let at = |text: &str| text.parse::<domain::Time>().unwrap();
+        let (early, late) = (at("2026-01-02T03:04:05Z"), at("2026-01-02T03:04:05.000006Z"));
+        let (a, b, c, none, d): (String, String, String, Option<String>, String) =
+            sqlx::query_as("SELECT ?, ?, ?, ?, ?")
+                .bind(early)
+                .bind(late)
+                .bind(late)
+                .bind(None::<domain::Time>)
+                .bind(early)
+                .fetch_one(&writer)
+                .await
+                .unwrap();
+        assert_eq!([&*a, &*b, &*c], ["2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05.000006+00:00", &*b]);
+        assert_eq!((none, d), (None, a));
+    }
+
+    #[tokio::test]
+    async fn as_many_values_are_bound_as_there_are_parameters() {
+        let (_folder, _, writer) = opened().await;
+        for (text, bound) in [("SELECT ?, ?", 1), ("SELECT ?, ?", 3), ("SELECT $1, $2", 1)] {
+            let mut query = sqlx::query(text);
+            for number in 0..bound {
+                query = query.bind(number);
+            }
+            let error = query.fetch_one(&writer).await.unwrap_err();
+            assert!(error.to_string().contains("bound"), "{text} with {bound}: {error}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

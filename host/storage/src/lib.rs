@@ -18,7 +18,7 @@
 //! * Statements that touch several rows of a kind take them in id order, so that two hosts cannot deadlock.
 //! * Statements over any number of rows or values take them by `rows.rs`, so that they stay prepared. They name no
 //!   column of an index that they do not change: SQLite writes its entries anew.
-//! * SQL assembled at run time is confined to `QueryBuilder` and to `dialect.rs`.
+//! * SQL assembled at run time is confined to `QueryBuilder`, `rows.rs` and `dialect.rs`.
 
 mod account_events;
 mod api_keys;

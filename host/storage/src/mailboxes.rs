@@ -25,11 +25,7 @@ use domain::{BotId, ContactId, ExecutionId, HostId, InboundMessage, ItemId, Mess
 use serde_json::Value;
 use sqlx::{QueryBuilder, types::Json};
 
-use crate::{
-    Error, Result, Tx,
-    db::on,
-    rows::{Statement, statement},
-};
+use crate::{Error, Result, Tx, db::on, rows::statement};
 
 /// A reason to look at a contact's mailbox.
 #[derive(Debug, Clone)]
@@ -177,6 +173,10 @@ pub struct Settled {
     /// New value of `held_until`, if it may have changed.
     pub held_until: Option<Option<Time>>,
 }
+
+/// Mailboxes of an owner, who is to be bound next.
+const OWNED: &str =
+    "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ";
 
 #[derive(sqlx::FromRow)]
 struct NotedRow {
@@ -358,7 +358,16 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn mailboxes(&mut self, host: HostId, contacts: &[ContactId]) -> Result<HashMap<ContactId, Mailbox>> {
-        self.select_mailboxes(host, contacts, None).await
+        if contacts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<Mailbox> = on!(self, c => {
+            let mut query = statement!(contacts.len(), OWNED);
+            query.push_bind(host.0).push(" AND contact_id IN ");
+            query.push_list(contacts.iter().map(|id| id.0));
+            query.build_query_as().fetch_all(c).await
+        })?;
+        Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
     }
 
     /// Locks the mailboxes of these contacts that `host` still owns, until the transaction ends. A contact missing
@@ -371,27 +380,15 @@ impl Tx {
         host: HostId,
         contacts: &[ContactId],
     ) -> Result<HashMap<ContactId, Mailbox>> {
-        let lock = self.for_update();
-        self.select_mailboxes(host, contacts, Some(lock)).await
-    }
-
-    async fn select_mailboxes(
-        &mut self,
-        host: HostId,
-        contacts: &[ContactId],
-        lock: Option<&'static str>,
-    ) -> Result<HashMap<ContactId, Mailbox>> {
         if contacts.is_empty() {
             return Ok(HashMap::new());
         }
+        let lock = self.for_update();
         let rows: Vec<Mailbox> = on!(self, c => {
-            const SELECT: &str =
-                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ";
-            let count = contacts.len();
-            let mut query = if lock.is_some() { statement!(count, SELECT) } else { Statement::new(count, None, SELECT) };
+            let mut query = statement!(contacts.len(), OWNED);
             query.push_bind(host.0).push(" AND contact_id IN ");
             query.push_list(contacts.iter().map(|id| id.0));
-            query.push(" ORDER BY contact_id").push(lock.unwrap_or_default());
+            query.push(" ORDER BY contact_id").push(lock);
             query.build_query_as().fetch_all(c).await
         })?;
         Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())

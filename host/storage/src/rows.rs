@@ -23,12 +23,12 @@ use sqlx_core::{
 const SIZES: [usize; 16] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 
 /// Which of the [sizes](SIZES) is that of a statement for so many rows, if it is worth being kept.
-fn size_of(count: usize) -> Option<usize> {
-    Some(SIZES.partition_point(|size| *size < count)).filter(|size| *size < SIZES.len())
+fn size_for(count: usize) -> Option<usize> {
+    Some(SIZES.partition_point(|size| *size < count)).filter(|size| count > 0 && *size < SIZES.len())
 }
 
 fn padded<X>(items: &[X]) -> impl Iterator<Item = &X> {
-    let missing = size_of(items.len()).map_or(0, |size| SIZES[size] - items.len());
+    let missing = size_for(items.len()).map_or(0, |size| SIZES[size] - items.len());
     items.iter().chain(items.last().into_iter().flat_map(move |last| std::iter::repeat_n(last, missing)))
 }
 
@@ -41,12 +41,12 @@ impl Texts {
     }
 }
 
-/// A [`Statement`] whose text depends on nothing but the number of rows, to be used within `on!`: the two databases have a
-/// text each.
+/// A [`Statement`] whose text depends on nothing but the number of rows. To be used within `on!` only, where each of the two
+/// databases gets texts of its own.
 macro_rules! statement {
     ($count:expr, $text:expr) => {{
         static TEXTS: $crate::rows::Texts = $crate::rows::Texts::new();
-        $crate::rows::Statement::new($count, Some(&TEXTS), $text)
+        $crate::rows::Statement::new($count, &TEXTS, $text)
     }};
 }
 pub(crate) use statement;
@@ -58,6 +58,8 @@ pub(crate) struct Statement<DB: Database> {
     texts: Option<&'static Texts>,
     /// Its text, if it was put together before.
     known: Option<SqlStr>,
+    /// Whether a text that is known is put together all the same, to be compared: where tests run.
+    is_checked: bool,
     text: String,
 }
 
@@ -65,9 +67,14 @@ impl<DB: Database + HasStatementCache> Statement<DB>
 where
     DB::Arguments: IntoArguments<DB>,
 {
-    /// Begins a statement for `count` rows. `texts`: where its text is kept, which must then always be the same.
-    pub(crate) fn new(count: usize, texts: Option<&'static Texts>, text: &'static str) -> Self {
-        Self::of_size(size_of(count), texts, text)
+    /// Begins a statement for `count` rows whose text is always the same; see [`statement!`].
+    pub(crate) fn new(count: usize, texts: &'static Texts, text: &'static str) -> Self {
+        Self::of_size(size_for(count), Some(texts), text)
+    }
+
+    /// Begins a statement for `count` rows whose text depends on other things, too, but takes few forms.
+    pub(crate) fn varied(count: usize, text: &'static str) -> Self {
+        Self::of_size(size_for(count), None, text)
     }
 
     /// Begins a statement that is rare, or hardly ever of the same shape, so that nothing is kept of it.
@@ -77,14 +84,15 @@ where
 
     fn of_size(size: Option<usize>, texts: Option<&'static Texts>, text: &'static str) -> Self {
         let known = texts.zip(size).and_then(|(texts, size)| texts.0[size].get().cloned());
-        let mut statement = Self { arguments: Ok(DB::Arguments::default()), size, texts, known, text: String::new() };
+        let (arguments, is_checked) = (Ok(DB::Arguments::default()), cfg!(debug_assertions));
+        let mut statement = Self { arguments, size, texts, known, is_checked, text: String::new() };
         statement.push(text);
         statement
     }
 
-    /// Whether the text has to be put together. Where tests run it is, to be compared with the one that is known.
+    /// Whether the text has to be put together.
     fn is_written(&self) -> bool {
-        self.known.is_none() || cfg!(debug_assertions)
+        self.known.is_none() || self.is_checked
     }
 
     /// Appends to the text.
@@ -125,12 +133,14 @@ where
         self.push(")")
     }
 
-    /// Appends `(VALUES …)`, in which the last row may come several times: for `UPDATE … FROM`, which changes a row once.
+    /// Appends `(VALUES …)`, in which the last row may come several times: for `UPDATE … FROM`, which changes a row once, and
+    /// for whoever limits their number.
     pub(crate) fn push_changes<X>(&mut self, items: &[X], push: impl FnMut(Tuple<'_, DB>, &X)) -> &mut Self {
         self.push("(").push_values(items, push).push(")")
     }
 
-    /// Appends `(VALUES …) AS v LIMIT …` that yields each row once, in their order: for `INSERT … SELECT v.* FROM`.
+    /// Appends `(VALUES …) AS v LIMIT …` that yields each row once, in their order: for `INSERT … SELECT v.* FROM`. The `SELECT`
+    /// ends here; `ON CONFLICT` or `RETURNING` may follow.
     pub(crate) fn push_rows<'q, X>(&mut self, items: &[X], push: impl FnMut(Tuple<'_, DB>, &X)) -> &mut Self
     where
         i64: Encode<'q, DB> + Type<DB>,
@@ -150,29 +160,39 @@ where
 
     fn push_values<X>(&mut self, items: &[X], mut push: impl FnMut(Tuple<'_, DB>, &X)) -> &mut Self {
         self.push("VALUES ");
+        let before = self.bound();
         for (place, item) in padded(items).enumerate() {
             self.push(if place == 0 { "(" } else { ",(" });
             push(Tuple { statement: self, is_begun: false }, item);
             self.push(")");
-            if place == 0
-                && let Ok(arguments) = &mut self.arguments
-            {
-                let (each, rows) = (arguments.len(), size_of(items.len()).map_or(items.len(), |size| SIZES[size]));
-                arguments.reserve(each * rows, 0);
+            if place == 0 {
+                self.provide((self.bound() - before) * size_for(items.len()).map_or(items.len(), |size| SIZES[size]));
             }
         }
         self
     }
 
+    /// How many parameters there are so far.
+    fn bound(&self) -> usize {
+        self.arguments.as_ref().map_or(0, DB::Arguments::len)
+    }
+
+    fn provide(&mut self, parameters: usize) {
+        if let Ok(arguments) = &mut self.arguments {
+            arguments.reserve(parameters, 0);
+        }
+    }
+
     fn finished(&mut self) -> (SqlStr, Result<DB::Arguments, BoxDynError>, bool) {
         let text = match self.known.take() {
             Some(known) => {
-                debug_assert_eq!(known.as_str(), self.text, "two texts of one statement");
+                // If its arguments are at fault it is not complete.
+                let is_complete = self.is_checked && self.arguments.is_ok();
+                assert!(!is_complete || known.as_str() == self.text, "two texts of one statement: {}", self.text);
                 known
             }
             None => {
                 let text = of_static_parts(mem::take(&mut self.text));
-                // If its arguments are at fault it is not complete.
                 if let (Some(texts), Some(size), Ok(_)) = (self.texts, self.size, &self.arguments) {
                     texts.0[size].get_or_init(|| text.clone());
                 }
@@ -231,7 +251,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Execute, Postgres};
+    use sqlx::{Execute, Postgres, types::Json};
 
     use super::*;
     use crate::embedded::Embedded;
@@ -239,35 +259,53 @@ mod tests {
     #[test]
     fn few_numbers_of_rows_are_left_and_none_is_too_small() {
         assert!(SIZES.is_sorted());
-        assert_eq!((size_of(1), size_of(5), size_of(256), size_of(257)), (Some(0), Some(4), Some(15), None));
+        assert_eq!((size_for(1), size_for(5), size_for(256)), (Some(0), Some(4), Some(15)));
+        assert_eq!((size_for(0), size_for(257)), (None, None));
         assert_eq!(padded(&[1, 2, 3, 4, 5]).collect::<Vec<_>>(), [&1, &2, &3, &4, &5, &5]);
         assert_eq!(padded(&[0_u8; 0]).count(), 0);
         assert_eq!(padded(&[0_u8; 300]).count(), 300);
     }
 
-    fn insert<DB: Database + HasStatementCache>(rows: &[i64], texts: Option<&'static Texts>) -> String
+    /// The text of a statement for these rows, and how many parameters it has.
+    fn insert<DB: Database + HasStatementCache>(
+        rows: &[i64],
+        texts: &'static Texts,
+        is_checked: bool,
+    ) -> (String, usize)
     where
         DB::Arguments: IntoArguments<DB>,
         for<'q> i64: Encode<'q, DB> + Type<DB>,
     {
         let mut statement = Statement::<DB>::new(rows.len(), texts, "INSERT INTO t SELECT v.* FROM ");
+        statement.is_checked = is_checked;
         statement.push_rows(rows, |mut row, number| {
             row.push_bind(*number).push_bind(-number);
         });
-        statement.build().sql().as_str().to_owned()
+        let bound = statement.bound();
+        (statement.build().sql().as_str().to_owned(), bound)
     }
 
     #[test]
     fn a_text_depends_on_the_size_and_is_kept() {
         static TEXTS: Texts = Texts::new();
-        let text = insert::<Embedded>(&[1, 2, 3, 4, 5], Some(&TEXTS));
+        let (text, bound) = insert::<Embedded>(&[1, 2, 3, 4, 5], &TEXTS, true);
         let rows = "(VALUES (?,?),(?,?),(?,?),(?,?),(?,?),(?,?)) AS v LIMIT ?";
-        assert_eq!(text, format!("INSERT INTO t SELECT v.* FROM {rows}"));
+        assert_eq!((&text, bound), (&format!("INSERT INTO t SELECT v.* FROM {rows}"), 13));
         assert_eq!(TEXTS.0[4].get().map(SqlStr::as_str), Some(&*text));
-        assert_eq!(insert::<Embedded>(&[6, 7, 8, 9, 10, 11], Some(&TEXTS)), text);
+        // Known by now: put together again, or not, as outside of tests.
+        for is_checked in [true, false] {
+            assert_eq!(insert::<Embedded>(&[6, 7, 8, 9, 10, 11], &TEXTS, is_checked), (text.clone(), 13));
+        }
         assert_eq!(TEXTS.0.iter().filter(|text| text.get().is_some()).count(), 1);
-        let text = insert::<Postgres>(&[1, 2], None);
-        assert_eq!(text, "INSERT INTO t SELECT v.* FROM (VALUES ($1,$2),($3,$4)) AS v LIMIT $5");
+    }
+
+    #[test]
+    fn parameters_of_postgres_have_numbers() {
+        static TEXTS: Texts = Texts::new();
+        for is_checked in [true, true, false] {
+            let (text, bound) = insert::<Postgres>(&[1, 2], &TEXTS, is_checked);
+            assert_eq!((&*text, bound), ("INSERT INTO t SELECT v.* FROM (VALUES ($1,$2),($3,$4)) AS v LIMIT $5", 5));
+        }
     }
 
     #[test]
@@ -275,8 +313,24 @@ mod tests {
     fn a_text_that_depends_on_something_else_is_noticed() {
         static TEXTS: Texts = Texts::new();
         for column in ["a", "b"] {
-            let mut statement = Statement::<Embedded>::new(1, Some(&TEXTS), "SELECT ");
+            let mut statement = Statement::<Embedded>::new(1, &TEXTS, "SELECT ");
             let _ = statement.push(column).build();
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_written_is_an_error_and_leaves_no_text() {
+        static TEXTS: Texts = Texts::new();
+        // JSON has names that are texts only.
+        let broken = std::collections::HashMap::from([(vec![1], 2)]);
+        for is_known in [false, true] {
+            let mut statement = Statement::<Embedded>::new(1, &TEXTS, "SELECT ");
+            statement.push_bind(Json(&broken)).push(", ").push_bind(1_i64);
+            assert!(statement.build().take_arguments().is_err(), "known: {is_known}");
+            assert_eq!(TEXTS.0[0].get().is_some(), is_known);
+            let mut statement = Statement::<Embedded>::new(1, &TEXTS, "SELECT ");
+            statement.push_bind(0_i64).push(", ").push_bind(1_i64);
+            assert_eq!(statement.build().sql().as_str(), "SELECT ?, ?");
         }
     }
 }

@@ -145,7 +145,7 @@ impl Tx {
                         last_inbound_at AS ceased_at FROM contacts WHERE ";
             let mut query = match (phones.first_key_value(), phones.len() + bsuids.len()) {
                 (Some((_, phones)), 1) => statement!(phones.len(), SELECT),
-                (_, ..=2) => Statement::new(sightings.len(), None, SELECT),
+                (_, ..=2) => Statement::varied(sightings.len(), SELECT),
                 // Batches of many bots are hardly ever of the same shape.
                 _ => Statement::once(SELECT),
             };

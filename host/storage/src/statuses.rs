@@ -141,7 +141,7 @@ impl Tx {
         }
         let ids: HashSet<i64> = reports.iter().filter_map(|report| report.message_id).map(|id| id.0).collect();
         let rows: Vec<TargetRow> = on!(self, c => {
-            let mut query = Statement::new(reports.len(), None,
+            let mut query = Statement::varied(reports.len(),
                 "SELECT id, phone_number_id, wamid, direction = 'outbound' AS is_outbound FROM messages WHERE ");
             for (n, (number, wamids)) in wamids.into_iter().enumerate() {
                 query.push(if n == 0 { "(phone_number_id = " } else { " OR (phone_number_id = " });

@@ -1,6 +1,7 @@
 //! Wakes contacts whose time has come, and claims mailboxes that nobody owns.
 //!
-//! It sleeps until the earliest time that it knows of, or until it is nudged; it does not poll. Several hosts on one
+//! It sleeps until the earliest time that it knows of, or until it is nudged; it does not poll. Where many come due one after
+//! the other, it takes those of a moment together. Several hosts on one
 //! PostgreSQL nudge each other; they also look every few seconds, in case a nudge was lost with a connection or a host.
 
 use std::{
@@ -16,9 +17,9 @@ use super::{LANES_MAX, PAUSE_MAX, Runner};
 use crate::pause::jittered;
 
 /// Most mailboxes claimed at once.
-const CLAIM_MAX: i64 = 256;
-/// How long after a claim the next look waits. Those who come due meanwhile share it, and the transactions that follow from it.
-/// Whoever comes due alone waits for nobody.
+const CLAIM_MAX: usize = 256;
+/// How long the next look waits after the beginning of a claim that took all that were due. Those who come due meanwhile
+/// share it, and the transactions that follow from it. Whoever comes due when nobody did just before waits for nobody.
 const GATHERING: Duration = Duration::from_millis(25);
 /// Longest sleep of the only host of a database: nothing can come due that it does not know of.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -107,7 +108,7 @@ impl Timekeeper {
 pub(super) async fn run(runner: &Arc<Runner>) {
     let cap = if runner.db.is_shared() { jittered(SLEEP_MAX_SHARED) } else { SLEEP_MAX };
     let mut looked = Instant::now();
-    let mut claimed = None;
+    let mut gathering = Gathering::default();
     loop {
         let keeper = &runner.timekeeper;
         let nudged = keeper.nudge.notified();
@@ -120,17 +121,14 @@ pub(super) async fn run(runner: &Arc<Runner>) {
                 keeper.state().in_doubt = true;
             }
         }
-        let sleep = match claim(runner, &mut claimed).await {
+        let claimed = claim(runner, &mut gathering).await;
+        let first_owned = keeper.state().owned.first().map(|(at, _)| *at);
+        let until = |at: Option<Time>| at.map_or(cap, |at| runner.clock.until(at, cap));
+        let sleep = match claimed {
             Ok(Claimed::More) => continue,
-            Ok(Claimed::Soon(at)) => at.saturating_duration_since(Instant::now()),
+            Ok(Claimed::Soon(at)) => until(first_owned).min(at.saturating_duration_since(Instant::now())),
             Ok(Claimed::Full) => PAUSE_MAX,
-            Ok(Claimed::Until(next)) => {
-                let first_owned = keeper.state().owned.first().map(|(at, _)| *at);
-                match [next, first_owned].into_iter().flatten().min() {
-                    Some(at) => runner.clock.until(at, cap),
-                    None => cap,
-                }
-            }
+            Ok(Claimed::Until(next)) => until([next, first_owned].into_iter().flatten().min()),
             Err(error) => {
                 tracing::warn!(%error, "cannot look for mailboxes that are due");
                 PAUSE_MAX
@@ -155,10 +153,11 @@ async fn overlooked(runner: &Runner) -> storage::Result<()> {
     Ok(())
 }
 
+#[derive(Debug, PartialEq)]
 enum Claimed {
     /// There may be more at once.
     More,
-    /// It is too early for the next look.
+    /// The next look waits until then, so that there is more to be found.
     Soon(Instant),
     /// This host has enough to do.
     Full,
@@ -166,11 +165,36 @@ enum Claimed {
     Until(Option<Time>),
 }
 
-/// `last`: when the last claim was made, if it left nothing.
-async fn claim(runner: &Runner, last: &mut Option<Instant>) -> storage::Result<Claimed> {
+/// Until when the next look waits.
+#[derive(Default)]
+struct Gathering {
+    until: Option<Instant>,
+}
+
+impl Gathering {
+    fn waits(&self, now: Instant) -> Option<Instant> {
+        self.until.filter(|until| *until > now)
+    }
+
+    /// What follows from a claim that began at a time and found so many, of at most `limit`.
+    fn claimed(&mut self, began: Instant, count: usize, limit: usize) -> Claimed {
+        self.until = None;
+        if count == 0 {
+            // Rows that are due but could not be claimed are locked by a host that is claiming them.
+            Claimed::Until(None)
+        } else if count >= limit {
+            Claimed::More
+        } else {
+            Claimed::Soon(*self.until.insert(began + GATHERING))
+        }
+    }
+}
+
+async fn claim(runner: &Runner, gathering: &mut Gathering) -> storage::Result<Claimed> {
     // One that may have been declared dead claims for nobody.
     let Some(host) = runner.claimant() else { return Ok(Claimed::Full) };
-    if let Some(at) = last.map(|last| last + GATHERING).filter(|at| *at > Instant::now()) {
+    let began = Instant::now();
+    if let Some(at) = gathering.waits(began) {
         return Ok(Claimed::Soon(at));
     }
     let now = runner.clock.now();
@@ -185,14 +209,39 @@ async fn claim(runner: &Runner, last: &mut Option<Instant>) -> storage::Result<C
         return Ok(Claimed::Until(next));
     }
     let room = LANES_MAX.saturating_sub(runner.lanes.len());
-    let limit = CLAIM_MAX.min(i64::try_from(room).unwrap_or(CLAIM_MAX)).max(1);
+    let limit = CLAIM_MAX.min(room).max(1);
     let mut tx = runner.db.begin().await?;
-    let claimed = tx.claim_mailboxes(host, now, limit).await?;
+    let claimed = tx.claim_mailboxes(host, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     tx.commit().await?;
     let count = claimed.len();
     runner.lanes.wake(claimed);
-    let is_all = i64::try_from(count).is_ok_and(|count| count < limit);
-    *last = (count > 0 && is_all).then(Instant::now);
-    // Rows that are due but could not be claimed are locked by a host that is claiming them.
-    Ok(if count == 0 { Claimed::Until(None) } else { Claimed::More })
+    Ok(gathering.claimed(began, count, limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_due_soon_after_others_shares_a_claim() {
+        let mut gathering = Gathering::default();
+        let began = Instant::now();
+        let after = |ms| began + Duration::from_millis(ms);
+        assert_eq!(gathering.waits(began), None, "the first one waits for nobody");
+        assert_eq!(gathering.claimed(began, 1, 256), Claimed::Soon(after(25)));
+        for (now, waits) in [(0, Some(25)), (24, Some(25)), (25, None), (1_000, None)] {
+            assert_eq!(gathering.waits(after(now)), waits.map(after), "after {now} ms");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_after_a_claim_that_left_some_or_found_none() {
+        let mut gathering = Gathering::default();
+        let began = Instant::now();
+        for (count, expected) in [(256, Claimed::More), (0, Claimed::Until(None))] {
+            assert_eq!(gathering.claimed(began, 1, 256), Claimed::Soon(began + GATHERING));
+            assert_eq!(gathering.claimed(began, count, 256), expected);
+            assert_eq!(gathering.waits(began), None);
+        }
+    }
 }

@@ -170,6 +170,9 @@ fn bind(statement: &mut Statement<'_>, arguments: &[Datum]) -> Result<()> {
     // One text has either the one or the other.
     let has_names = count > 0 && statement.parameter_name(1).is_some();
     debug_assert!((1..=count).all(|parameter| statement.parameter_name(parameter).is_some() == has_names));
+    if !has_names && count != arguments.len() {
+        return Err(Error::Encode(format!("{} values are bound to {count} parameters", arguments.len()).into()));
+    }
     // Most times of a statement are the same one.
     let mut written: Option<(&Time, String)> = None;
     for parameter in 1..=count {

@@ -56,7 +56,7 @@ impl Database for Embedded {
 
 impl HasStatementCache for Embedded {}
 
-/// Whether there are threads beside the one that runs tasks. Simulations have one for everything.
+/// Whether there are threads beside the one that runs tasks. Simulations have one for everything, and so has the benchmark.
 fn has_threads() -> bool {
     Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
 }

@@ -53,6 +53,7 @@ impl Columns {
         self.list.len()
     }
 
+    /// Where a column is. Of several of one name it may be any.
     fn find(&self, name: &str) -> Option<usize> {
         let is_named = |column: &Column| *column.name == *name;
         let next = self.next.load(Ordering::Relaxed);
@@ -142,4 +143,28 @@ impl Statement for Prepared {
     }
 
     sqlx_core::impl_statement_query!(Arguments);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_found_in_any_order() {
+        let columns = Columns::named(["id", "name", "at"]);
+        for (name, place) in [
+            ("id", Some(0)),
+            ("name", Some(1)),
+            ("at", Some(2)),
+            ("id", Some(0)),
+            ("at", Some(2)),
+            ("at", Some(2)),
+            ("none", None),
+            ("name", Some(1)),
+            ("id", Some(0)),
+        ] {
+            assert_eq!(columns.find(name), place, "{name}");
+        }
+        assert_eq!(Columns::named([]).find("id"), None);
+    }
 }

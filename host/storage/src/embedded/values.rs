@@ -22,7 +22,7 @@ pub enum Datum {
     Text(String),
     /// Bytes.
     Blob(Vec<u8>),
-    /// A time that is to be stored, which is as a [text](as_text). None is read.
+    /// A time that is to be stored, which is as a [text](as_text). Rows have none.
     Time(DateTime<Utc>),
 }
 
