@@ -166,7 +166,9 @@ where
             push(Tuple { statement: self, is_begun: false }, item);
             self.push(")");
             if place == 0 {
-                self.provide((self.bound() - before) * size_for(items.len()).map_or(items.len(), |size| SIZES[size]));
+                let rows = size_for(items.len()).map_or(items.len(), |size| SIZES[size]);
+                // None are left when one is at fault.
+                self.provide(self.bound().saturating_sub(before) * rows);
             }
         }
         self
@@ -328,6 +330,11 @@ mod tests {
             statement.push_bind(Json(&broken)).push(", ").push_bind(1_i64);
             assert!(statement.build().take_arguments().is_err(), "known: {is_known}");
             assert_eq!(TEXTS.0[0].get().is_some(), is_known);
+            let mut statement = Statement::<Embedded>::once("INSERT INTO t SELECT ?, v.* FROM ");
+            statement.push_bind(0_i64).push_rows(&[&broken, &broken], |mut row, value| {
+                row.push_bind(Json(value)).push_bind(1_i64);
+            });
+            assert!(statement.build().take_arguments().is_err());
             let mut statement = Statement::<Embedded>::new(1, &TEXTS, "SELECT ");
             statement.push_bind(0_i64).push(", ").push_bind(1_i64);
             assert_eq!(statement.build().sql().as_str(), "SELECT ?, ?");
