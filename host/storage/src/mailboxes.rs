@@ -174,9 +174,24 @@ pub struct Settled {
     pub held_until: Option<Option<Time>>,
 }
 
-/// Mailboxes of an owner, who is to be bound next.
-const OWNED: &str =
-    "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ";
+/// The mailboxes of these contacts that a host owns. A macro, so that each use keeps its own texts of the statement.
+macro_rules! owned {
+    ($tx:expr, $host:expr, $contacts:expr, $lock:expr) => {{
+        let (host, contacts, lock): (HostId, &[ContactId], &'static str) = ($host, $contacts, $lock);
+        if contacts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<Mailbox> = on!($tx, c => {
+            let mut query = statement!(contacts.len(),
+                "SELECT contact_id, bot_id, arrivals, handled, open, wake_at, held_until FROM mailboxes WHERE owner = ");
+            query.push_bind(host.0).push(" AND contact_id IN ");
+            query.push_list(contacts.iter().map(|id| id.0));
+            query.push(" ORDER BY contact_id").push(lock);
+            query.build_query_as().fetch_all(c).await
+        })?;
+        Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
+    }};
+}
 
 #[derive(sqlx::FromRow)]
 struct NotedRow {
@@ -358,16 +373,7 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn mailboxes(&mut self, host: HostId, contacts: &[ContactId]) -> Result<HashMap<ContactId, Mailbox>> {
-        if contacts.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let rows: Vec<Mailbox> = on!(self, c => {
-            let mut query = statement!(contacts.len(), OWNED);
-            query.push_bind(host.0).push(" AND contact_id IN ");
-            query.push_list(contacts.iter().map(|id| id.0));
-            query.build_query_as().fetch_all(c).await
-        })?;
-        Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
+        owned!(self, host, contacts, "")
     }
 
     /// Locks the mailboxes of these contacts that `host` still owns, until the transaction ends. A contact missing
@@ -380,18 +386,8 @@ impl Tx {
         host: HostId,
         contacts: &[ContactId],
     ) -> Result<HashMap<ContactId, Mailbox>> {
-        if contacts.is_empty() {
-            return Ok(HashMap::new());
-        }
         let lock = self.for_update();
-        let rows: Vec<Mailbox> = on!(self, c => {
-            let mut query = statement!(contacts.len(), OWNED);
-            query.push_bind(host.0).push(" AND contact_id IN ");
-            query.push_list(contacts.iter().map(|id| id.0));
-            query.push(" ORDER BY contact_id").push(lock);
-            query.build_query_as().fetch_all(c).await
-        })?;
-        Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
+        owned!(self, host, contacts, lock)
     }
 
     /// What waits in the mailboxes of these contacts, in order, at most `per_contact` of each.

@@ -27,8 +27,13 @@ fn size_for(count: usize) -> Option<usize> {
     Some(SIZES.partition_point(|size| *size < count)).filter(|size| count > 0 && *size < SIZES.len())
 }
 
+/// How many rows a statement for so many has.
+fn rounded(count: usize) -> usize {
+    size_for(count).map_or(count, |size| SIZES[size])
+}
+
 fn padded<X>(items: &[X]) -> impl Iterator<Item = &X> {
-    let missing = size_for(items.len()).map_or(0, |size| SIZES[size] - items.len());
+    let missing = rounded(items.len()) - items.len();
     items.iter().chain(items.last().into_iter().flat_map(move |last| std::iter::repeat_n(last, missing)))
 }
 
@@ -166,9 +171,8 @@ where
             push(Tuple { statement: self, is_begun: false }, item);
             self.push(")");
             if place == 0 {
-                let rows = size_for(items.len()).map_or(items.len(), |size| SIZES[size]);
                 // None are left when one is at fault.
-                self.provide(self.bound().saturating_sub(before) * rows);
+                self.provide(self.bound().saturating_sub(before) * rounded(items.len()));
             }
         }
         self
