@@ -138,7 +138,7 @@ async fn nothing_odd_gets_into_a_request() {
 
 #[test]
 fn settings_are_checked() {
-    for base in ["", "graph.facebook.com", "ftp://a", "https://a?b"] {
+    for base in ["", "graph.facebook.com", "ftp://a", "https://a?b", "https://user@a", "https://user:password@a"] {
         assert!(matches!(Client::new(base, "v22.0"), Err(BuildError::BaseUrl(_))), "{base}");
     }
     for version in ["", "v22/..", ".."] {

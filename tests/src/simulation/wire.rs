@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use reqwest::Request;
+use axum::{body::Bytes, http::Request};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use whatsapp::client::{Carried, SendError, Wire};
@@ -61,10 +61,9 @@ impl Requests {
 pub(super) struct SimWire(pub(super) Arc<Requests>);
 
 impl Wire for SimWire {
-    fn carry(&self, request: Request) -> Carried {
-        let bytes = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-        let asked =
-            Asked { path: request.url().path().to_owned(), body: serde_json::from_slice(bytes).unwrap_or(Value::Null) };
+    fn carry(&self, request: Request<Bytes>) -> Carried {
+        let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+        let asked = Asked { path: request.uri().path().to_owned(), body };
         let (answer, answered) = oneshot::channel();
         let mut state = self.0.state();
         let id = state.next;

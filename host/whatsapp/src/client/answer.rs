@@ -3,10 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    ANSWER_BYTES_MAX,
-    error::{SendError, reason},
-};
+use super::error::SendError;
 use crate::errors::GraphError;
 
 /// Meta took a message. That is no delivery yet: statuses follow by webhook.
@@ -67,36 +64,6 @@ impl Accepted {
 impl NumberInfo {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
-    }
-}
-
-/// Performs a request. `Ok` is the status and body of a success.
-pub(super) async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
-    read_within(request, ANSWER_BYTES_MAX).await
-}
-
-/// [`read`] with another bound on the answer.
-pub(super) async fn read_within(
-    request: reqwest::RequestBuilder,
-    bytes_max: usize,
-) -> Result<(u16, Vec<u8>), SendError> {
-    let mut response = request.send().await.map_err(SendError::from_transport)?;
-    let status = response.status();
-    let mut bytes = Vec::new();
-    let broken = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() > bytes_max => break Some("too long".to_owned()),
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => break None,
-            Err(error) => break Some(reason(&error)),
-        }
-    };
-    let http_status = status.as_u16();
-    match broken {
-        None if status.is_success() => Ok((http_status, bytes)),
-        None => Err(refusal(&bytes, http_status)),
-        Some(reason) if status.is_success() => Err(SendError::Unknown(format!("the answer broke off: {reason}"))),
-        Some(_) => Err(refusal(&[], http_status)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a request did not succeed, told by what the sender may do next.
 
+use std::error::Error;
+
 use crate::errors::{BACKOFF, GraphError, Retry, Scope, Verdict};
 
 /// Why a request did not succeed. No variant holds the token.
@@ -86,16 +88,25 @@ pub enum BuildError {
     Tls(String),
 }
 
-/// An error with its causes, which reqwest does not print by itself. The URL is left out: it names the number.
+/// The causes of an error of reqwest, which it does not print by itself. The URL is left out: it names the number.
 pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { String::new() };
-    let mut cause = std::error::Error::source(error);
+    let causes = error.source().map(causes);
+    match (error.is_timeout(), causes) {
+        (true, Some(causes)) => format!("timed out: {causes}"),
+        (true, None) => "timed out".to_owned(),
+        (false, Some(causes)) => causes,
+        (false, None) => "the request failed".to_owned(),
+    }
+}
+
+/// An error with its causes.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
+        text.push_str(": ");
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    if text.is_empty() { "the request failed".to_owned() } else { text }
+    text
 }

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Body, Method, Url, header, multipart};
+use reqwest::{Body, Url, header, multipart};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Client, SendError,
-    answer::{self, read},
-    error::reason,
-};
+use super::{ANSWER_BYTES_MAX, Client, SendError, answer, check, error::reason};
 
 /// For a whole file, either way.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -85,7 +81,10 @@ impl Client {
             .text("messaging_product", "whatsapp")
             .text("type", file.mime_type)
             .part("file", part);
-        let request = self.request(Method::POST, phone_number_id, "/media", token)?.timeout(TIMEOUT).multipart(form);
+        check(phone_number_id, token)?;
+        let mut url = self.root.clone();
+        url.set_path(&format!("{}/{phone_number_id}/media", self.root.path()));
+        let request = self.files.post(url).bearer_auth(token).timeout(TIMEOUT).multipart(form);
         let (http_status, bytes) = read(request).await?;
         let body: Option<Value> = serde_json::from_slice(&bytes).ok();
         let id = match body.as_ref().and_then(|body| body.get("id")) {
@@ -101,7 +100,7 @@ impl Client {
     /// # Errors
     /// As [`Self::send`]. Asking twice does no harm.
     pub async fn media(&self, media_id: &str, token: &str) -> Result<MediaInfo, SendError> {
-        let (http_status, bytes) = read(self.request(Method::GET, media_id, "", token)?).await?;
+        let (http_status, bytes) = self.perform(self.question(media_id, "", token)?, ANSWER_BYTES_MAX).await?;
         MediaInfo::parse(&bytes)
             .ok_or_else(|| SendError::Malformed { http_status, reason: "the answer names no address".into() })
     }
@@ -114,7 +113,7 @@ impl Client {
     pub async fn download(&self, url: &str, token: &str) -> Result<Download, DownloadError> {
         let url = Url::parse(url).map_err(|_| DownloadError::Foreign)?;
         let client = match self.trust(&url) {
-            Trust::Base => &self.http,
+            Trust::Base => &self.files,
             Trust::Meta => &self.elsewhere,
             Trust::None => return Err(DownloadError::Foreign),
         };
@@ -144,6 +143,28 @@ impl Client {
         } else {
             Trust::None
         }
+    }
+}
+
+/// Performs a request. `Ok` is the status and body of a success.
+async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
+    let mut response = request.send().await.map_err(SendError::from_transport)?;
+    let status = response.status();
+    let mut bytes = Vec::new();
+    let broken = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > ANSWER_BYTES_MAX => break Some("too long".to_owned()),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) => break Some(reason(&error)),
+        }
+    };
+    let http_status = status.as_u16();
+    match broken {
+        None if status.is_success() => Ok((http_status, bytes)),
+        None => Err(answer::refusal(&bytes, http_status)),
+        Some(reason) if status.is_success() => Err(SendError::Unknown(format!("the answer broke off: {reason}"))),
+        Some(_) => Err(answer::refusal(&[], http_status)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP client of the Cloud API.
 
 mod answer;
+mod connections;
 mod error;
 mod media;
 mod templates;
@@ -12,10 +13,18 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, Url, redirect};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
+};
+use hyper_rustls::ConfigBuilderExt;
+use reqwest::{Url, redirect};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::send;
+use connections::{Connections, IDLE};
 
 pub use answer::{Accepted, NumberInfo, Throughput};
 pub use error::{BuildError, SendError};
@@ -26,9 +35,8 @@ pub use wire::{Carried, Wire};
 /// The most bytes of an answer that are read. Meta's are below a kilobyte.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
-/// How long an unused connection is kept. Shorter than servers usually keep theirs, so that a request seldom meets a
-/// connection that the other side is just closing: its fate would be unknown.
-const IDLE: Duration = Duration::from_secs(30);
+/// Who asks.
+const AGENT: &str = concat!("chatboost/", env!("CARGO_PKG_VERSION"));
 
 /// How the client behaves. The default is right for Meta.
 #[derive(Debug, Clone)]
@@ -50,13 +58,18 @@ impl Default for Options {
 /// Speaks to the Graph API. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    /// For messages and questions.
+    connections: Arc<Connections>,
+    /// For files.
+    files: reqwest::Client,
     /// For files that are elsewhere than at the base.
     elsewhere: reqwest::Client,
-    /// Carries messages and questions, if not `http`.
+    /// Carries messages and questions, if not `connections`.
     wire: Option<Arc<dyn Wire>>,
     /// Base and version, without a slash at the end.
     root: Url,
+    /// The base's host, as requests name it.
+    host: HeaderValue,
 }
 
 impl fmt::Debug for Client {
@@ -82,33 +95,42 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "the one place that makes the client for Meta")]
     pub fn with_options(base_url: &str, version: &str, options: &Options) -> Result<Self, BuildError> {
         let mut base = Url::parse(base_url.trim()).map_err(|error| BuildError::BaseUrl(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
-            return Err(BuildError::BaseUrl("must be an http or https URL without query".into()));
+        let is_plain = base.query().is_none() && base.fragment().is_none();
+        let is_anybodys = base.username().is_empty() && base.password().is_none();
+        if !matches!(base.scheme(), "http" | "https") || !is_plain || !is_anybodys {
+            return Err(BuildError::BaseUrl("must be an http or https URL without user, password and query".into()));
         }
         if !is_segment(version) {
             return Err(BuildError::Version);
         }
-        install_tls();
-        let mut builder = reqwest::Client::builder();
-        if base.scheme() == "http" {
-            // Spares loading the system's certificates, of which small containers have none.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder
-            .timeout(options.timeout)
+        let unusable = |error: &dyn fmt::Display| BuildError::BaseUrl(error.to_string());
+        let port = base.port().map_or_else(String::new, |port| format!(":{port}"));
+        let host = format!("{}{port}", base.host_str().unwrap_or_default());
+        let origin: Uri = format!("{}://{host}", base.scheme()).parse().map_err(|error| unusable(&error))?;
+        let host = HeaderValue::try_from(host).map_err(|error| unusable(&error))?;
+        let tls = tls(base.scheme() == "https").map_err(|error| BuildError::Tls(error.to_string()))?;
+        let files = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
             .connect_timeout(options.connect_timeout)
             .pool_max_idle_per_host(options.idle_connections)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             // A redirect would carry the token elsewhere; Meta sends none.
             .redirect(redirect::Policy::none())
-            // Where messages go is configured, not picked up from the environment.
+            // Where files go is configured, not picked up from the environment.
             .no_proxy()
-            .user_agent(concat!("chatboost/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .build()
             .map_err(|error| BuildError::Tls(error::reason(&error)))?;
         base.set_path(&format!("{}/{version}", base.path().trim_end_matches('/')));
-        Ok(Self { elsewhere: http.clone(), http, wire: None, root: base })
+        Ok(Self {
+            connections: Connections::new(origin, tls, options),
+            elsewhere: files.clone(),
+            files,
+            wire: None,
+            root: base,
+            host,
+        })
     }
 
     /// The client with something else than HTTP to carry messages and questions.
@@ -149,36 +171,75 @@ impl Client {
     /// As [`Self::send`]. Asking twice does no harm.
     pub async fn number(&self, phone_number_id: &str, token: &str) -> Result<NumberInfo, SendError> {
         let fields = "?fields=id,display_phone_number,verified_name,quality_rating,throughput";
-        let request = self.request(Method::GET, phone_number_id, fields, token)?;
-        let (status, bytes) = self.read(request).await?;
+        let request = self.question(phone_number_id, fields, token)?;
+        let (status, bytes) = self.perform(request, ANSWER_BYTES_MAX).await?;
         NumberInfo::parse(&bytes)
             .ok_or_else(|| SendError::Malformed { http_status: status, reason: "the answer names no number".into() })
     }
 
     async fn post_message(&self, id: &str, token: &str, body: &Value) -> Result<(u16, Vec<u8>), SendError> {
-        self.read(self.request(Method::POST, id, "/messages", token)?.json(body)).await
+        let mut request = self.request(Method::POST, id, "/messages", token, body.to_string().into())?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.perform(request, ANSWER_BYTES_MAX).await
     }
 
-    async fn read(&self, request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), SendError> {
-        let Some(wire) = &self.wire else { return answer::read(request).await };
-        let (status, bytes) = wire.carry(request.build().map_err(SendError::from_transport)?).await?;
+    /// Performs a request. `Ok` is the status and body of a success.
+    async fn perform(&self, request: Request<Bytes>, bytes_max: usize) -> Result<(u16, Vec<u8>), SendError> {
+        let (status, bytes) = match &self.wire {
+            Some(wire) => wire.carry(request).await?,
+            None => self.connections.request(request, bytes_max).await?,
+        };
         if (200..300).contains(&status) { Ok((status, bytes)) } else { Err(answer::refusal(&bytes, status)) }
     }
 
-    fn request(&self, method: Method, id: &str, rest: &str, token: &str) -> Result<reqwest::RequestBuilder, SendError> {
-        // Both come from a bot's owner: neither may reach another path or smuggle a header.
-        if !is_segment(id) {
-            return Err(SendError::Invalid("the phone number id is not one".into()));
-        }
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(SendError::Invalid("the access token is empty or holds characters no token has".into()));
-        }
-        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-        let mut url = self.root.clone();
-        url.set_path(&format!("{}/{id}{path}", self.root.path()));
-        url.set_query(query);
-        Ok(self.http.request(method, url).bearer_auth(token))
+    fn question(&self, id: &str, rest: &str, token: &str) -> Result<Request<Bytes>, SendError> {
+        self.request(Method::GET, id, rest, token, Bytes::new())
     }
+
+    fn request(
+        &self,
+        method: Method,
+        id: &str,
+        rest: &str,
+        token: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, SendError> {
+        check(id, token)?;
+        let invalid = |error: &dyn fmt::Display| SendError::Invalid(error.to_string());
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| invalid(&error))?;
+        bearer.set_sensitive(true);
+        Request::builder()
+            .method(method)
+            .uri(format!("{}/{id}{rest}", self.root.path()))
+            .header(HOST, self.host.clone())
+            .header(AUTHORIZATION, bearer)
+            .header(USER_AGENT, HeaderValue::from_static(AGENT))
+            .body(body)
+            .map_err(|error| invalid(&error))
+    }
+}
+
+/// Refuses what cannot be put into a request. Both come from a bot's owner: neither may reach another path or smuggle a
+/// header.
+fn check(id: &str, token: &str) -> Result<(), SendError> {
+    if !is_segment(id) {
+        return Err(SendError::Invalid("the phone number id is not one".into()));
+    }
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(SendError::Invalid("the access token is empty or holds characters no token has".into()));
+    }
+    Ok(())
+}
+
+/// The certificates that the system trusts; none without TLS, which spares loading them: small containers have none.
+fn tls(is_used: bool) -> Result<ClientConfig, rustls::Error> {
+    install_tls();
+    let config = if is_used {
+        ClientConfig::builder().try_with_platform_verifier()?
+    } else {
+        ClientConfig::builder().with_root_certificates(RootCertStore::empty())
+    };
+    Ok(config.with_no_client_auth())
 }
 
 /// Whether a text is safe as one segment of a path.

@@ -1,9 +1,9 @@
 //! The templates of a business account.
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde_json::Value;
 
-use super::{Client, SendError, answer};
+use super::{Client, SendError};
 use crate::templates::Definition;
 
 /// Templates in one answer. A template with ten buttons and a carousel has some 20 kB.
@@ -36,8 +36,8 @@ impl Client {
             query.query_pairs_mut().append_pair("after", after);
         }
         let rest = format!("/message_templates?{}", query.query().unwrap_or_default());
-        let request = self.request(Method::GET, waba_id, &rest, token)?;
-        let (http_status, bytes) = answer::read_within(request, ANSWER_BYTES_MAX).await?;
+        let request = self.question(waba_id, &rest, token)?;
+        let (http_status, bytes) = self.perform(request, ANSWER_BYTES_MAX).await?;
         TemplatePage::parse(&bytes)
             .ok_or_else(|| SendError::Malformed { http_status, reason: "the answer holds no templates".into() })
     }

@@ -2,6 +2,9 @@
 
 use std::{fmt, pin::Pin};
 
+use bytes::Bytes;
+use http::Request;
+
 use super::SendError;
 
 /// A request on its way: HTTP status and body of the answer, or why there is none.
@@ -9,6 +12,6 @@ pub type Carried = Pin<Box<dyn Future<Output = Result<(u16, Vec<u8>), SendError>
 
 /// Carries requests in place of HTTP: a simulation is Meta without a network. Files go over HTTP all the same.
 pub trait Wire: fmt::Debug + Send + Sync {
-    /// Carries one request. What the answer means is read by the client, as if it had come by HTTP.
-    fn carry(&self, request: reqwest::Request) -> Carried;
+    /// Carries one request, whose URI is a path. What the answer means is read by the client, as if it had come by HTTP.
+    fn carry(&self, request: Request<Bytes>) -> Carried;
 }
