@@ -340,3 +340,35 @@ fn what_is_no_json_is_refused_at_every_cut() {
         assert!(parse(body.as_bytes(), received()).is_err(), "{body}");
     }
 }
+
+/// Whoever knows the address may post what they like: it is read before it is known who has signed it.
+#[test]
+fn what_was_made_to_take_long_or_much_takes_neither() {
+    // Many fields beside many changes, names with escapes among them.
+    let fields = r#""\n\n":0,"#.repeat(200_000);
+    let changes = vec!["0"; 200_000].join(",");
+    let body = format!(r#"{{"object":"whatsapp_business_account","entry":[{{{fields}"changes":[{changes}]}}]}}"#);
+    assert_eq!(read(&body).odd.len(), 200_000);
+
+    // Ids and names that every message would get a copy of.
+    let long = "1".repeat(1_000_000);
+    let mut body =
+        payload("messages", &json!([message(1)]), Some(&json!([{"wa_id": "4917012345", "profile": {"name": long}}])));
+    body["entry"][0]["id"] = json!(long);
+    let metadata = &mut body["entry"][0]["changes"][0]["value"]["metadata"];
+    (metadata["phone_number_id"], metadata["display_phone_number"]) = (json!(long), json!(long));
+    let batch = read(&body.to_string());
+    let update = &batch.updates[0];
+    assert_eq!((&update.phone_number_id, &update.display_phone_number, &update.waba_id), (&None, &None, &None));
+    assert_eq!(batch.odd[0].at, "/entry/0/changes/0/value/metadata/phone_number_id");
+    assert_eq!(inbound(&batch)[0].profile_name.as_ref().map(String::len), Some(512));
+
+    // Many people beside many messages.
+    let people: Vec<Value> =
+        (0..20_000).map(|n| json!({"wa_id": format!("4917{n:08}"), "profile": {"name": n.to_string()}})).collect();
+    let messages: Vec<Value> = (0..20_000)
+        .map(|n| json!({"from": format!("4917{n:08}"), "id": format!("wamid.{n}"), "type": "text", "text": {"body": "hi"}}))
+        .collect();
+    let batch = read(&payload("messages", &json!(messages), Some(&json!(people))).to_string());
+    assert_eq!(inbound(&batch)[19_999].profile_name.as_deref(), Some("19999"));
+}

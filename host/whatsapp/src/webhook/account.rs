@@ -1,9 +1,9 @@
 //! Webhook fields other than `messages`: what they tell of the account, its numbers, its templates and its people.
 
 use domain::Time;
-use serde_json::value::RawValue;
 
 use super::{
+    document::Raw,
     fields::Fields,
     odd::OddKind,
     people::{self, People},
@@ -136,7 +136,10 @@ pub(super) fn read(field: &str, value: &Fields<'_>, received_at: Time, odd: Repo
             current_limit: value.filled("current_limit"),
         }),
         "account_update" => needed(value, "event", odd).map(|event| account(value, event)),
-        "user_preferences" => return each(value, field, odd, |entry| preference(entry, value, received_at)),
+        "user_preferences" => {
+            let people = People::of(value.list("contacts").unwrap_or_default());
+            return each(value, field, odd, |entry| preference(entry, &people, received_at));
+        }
         "user_id_update" => return each(value, field, odd, |entry| user_id(entry, received_at)),
         _ => None,
     };
@@ -163,7 +166,7 @@ fn each(
         return Vec::new();
     };
     let mut updates = Vec::new();
-    for (index, raw) in entries.into_iter().enumerate() {
+    for (index, raw) in entries.enumerate() {
         match Fields::of(raw).as_ref().map(&read) {
             Some(Some(update)) => updates.push(update),
             Some(None) => odd(format!("/{field}/{index}"), OddKind::NotAText),
@@ -184,8 +187,8 @@ fn template(value: &Fields<'_>) -> TemplateRef {
 fn account(value: &Fields<'_>, event: String) -> AccountUpdate {
     let within = |name: &str, field: &str| value.object(name).and_then(|info| info.filled(field));
     // Seen as a list and as a single object.
-    let restrictions: Vec<&RawValue> = match value.list("restriction_info") {
-        Ok(entries) => entries,
+    let restrictions: Vec<Raw<'_>> = match value.list("restriction_info") {
+        Ok(entries) => entries.collect(),
         Err(()) => value.raw("restriction_info").into_iter().collect(),
     };
     AccountUpdate::Account {
@@ -197,10 +200,10 @@ fn account(value: &Fields<'_>, event: String) -> AccountUpdate {
     }
 }
 
-fn preference(entry: &Fields<'_>, value: &Fields<'_>, received_at: Time) -> Option<AccountUpdate> {
+fn preference(entry: &Fields<'_>, people: &People, received_at: Time) -> Option<AccountUpdate> {
     let phone = entry.text("wa_id").and_then(|id| people::digits(&id));
     let bsuid = entry.text("user_id").and_then(|id| people::bsuid(&id));
-    let person = People::of(&value.list("contacts").unwrap_or_default()).complete(phone, bsuid);
+    let person = people.complete(phone, bsuid);
     if person.phone.is_none() && person.bsuid.is_none() {
         return None;
     }

@@ -6,13 +6,13 @@ use super::fields::Fields;
 
 /// The first error of the field `errors` in our short form: `{code, title, details}`, as far as given.
 pub(super) fn first(fields: &Fields<'_>) -> Option<Value> {
-    fields.list("errors").ok().and_then(|errors| short(&Fields::of(errors.first()?)?))
+    fields.list("errors").ok().and_then(|mut errors| short(&Fields::of(errors.next()?)?))
 }
 
 /// Whether the field `errors` has one of this code.
 pub(super) fn has(fields: &Fields<'_>, code: i64) -> bool {
-    let errors = fields.list("errors").unwrap_or_default();
-    errors.into_iter().filter_map(Fields::of).any(|error| number(&error) == Some(code))
+    let mut errors = fields.list("errors").unwrap_or_default().filter_map(Fields::of);
+    errors.any(|error| number(&error) == Some(code))
 }
 
 fn number(error: &Fields<'_>) -> Option<i64> {

@@ -1,67 +1,47 @@
 //! A JSON object read one field at a time, so that a field of an unexpected type costs that field only.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize,
-    de::{Deserializer, MapAccess, Visitor},
-};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
-/// The fields of one object, not yet parsed. `null` counts as absent. Of doubled keys the last one holds. As received, one
-/// after the other: an object of Meta's has so few that looking them through is quicker than hashing names.
-pub(super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+use super::document::{Raw, Within};
 
-/// A field's name, which is only copied if there are escapes in it.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Vec<(Name<'de>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-                let mut found = Vec::with_capacity(8);
-                while let Some(field) = fields.next_entry()? {
-                    found.push(field);
-                }
-                Ok(found)
-            }
-        }
-
-        deserializer.deserialize_map(InOrder).map(Self)
-    }
-}
+/// The fields of one object, not yet parsed. `null` counts as absent. Of doubled keys the last one holds. An object of
+/// Meta's has so few that looking them through is quicker than hashing names.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a>(Raw<'a>);
 
 impl<'a> Fields<'a> {
     /// The fields of `raw`, or `None` when it is no object.
-    pub(super) fn of(raw: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(raw.get()).ok()
+    pub(super) fn of(raw: Raw<'a>) -> Option<Self> {
+        (raw.begins() == b'{').then_some(Self(raw))
+    }
+
+    /// Each field's name and value, as received.
+    fn each(self) -> impl Iterator<Item = (Raw<'a>, Raw<'a>)> {
+        let mut within = self.0.within();
+        std::iter::from_fn(move || within.next().zip(within.next()))
     }
 
     /// One field as received.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        let (_, raw) = self.0.iter().rfind(|(Name(known), _)| known == name)?;
-        Some(*raw).filter(|raw| raw.get() != "null")
+    pub(super) fn raw(&self, name: &str) -> Option<Raw<'a>> {
+        self.each().filter(|(known, _)| known.says(name)).last().map(|(_, raw)| raw).filter(|raw| raw.begins() != b'n')
     }
 
     /// A field that is a text; integers are taken by their digits, because ids come either way and are too big for
-    /// a float.
+    /// a float. Only copied if there are escapes in it.
+    pub(super) fn word(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.raw(name).and_then(word)
+    }
+
+    /// [`Self::word`], copied.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.raw(name).and_then(text)
+        self.word(name).map(Cow::into_owned)
     }
 
     /// Like [`Self::text`], with an empty one counted as absent.
     pub(super) fn filled(&self, name: &str) -> Option<String> {
-        self.text(name).filter(|text| !text.is_empty())
+        self.word(name).filter(|text| !text.is_empty()).map(Cow::into_owned)
     }
 
     /// A field that is an object.
@@ -70,8 +50,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that is an array, its elements as received. `Err` when it is there but no array.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, ()> {
-        self.raw(name).map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()).map_err(|_| ()))
+    pub(super) fn list(&self, name: &str) -> Result<Within<'a>, ()> {
+        match self.raw(name) {
+            None => Ok(Within::default()),
+            Some(raw) if raw.begins() == b'[' => Ok(raw.within()),
+            Some(_) => Err(()),
+        }
     }
 
     /// A field parsed whatever it is; integers that only a float could hold become texts, because they are ids. `None`
@@ -83,10 +67,11 @@ impl<'a> Fields<'a> {
     /// All fields but the named ones, parsed; those that cannot be held are left out.
     pub(super) fn rest(&self, but: &[&str]) -> Value {
         let mut rest = Map::new();
-        for (Name(name), raw) in self.0.iter().filter(|(Name(name), _)| !but.contains(&name.as_ref())) {
+        for (name, raw) in self.each() {
+            let Some(name) = word(name).filter(|name| !but.contains(&name.as_ref())) else { continue };
             match value(raw) {
                 None | Some(Value::Null) => rest.remove(name.as_ref()),
-                Some(value) => rest.insert(name.to_string(), value),
+                Some(value) => rest.insert(name.into_owned(), value),
             };
         }
         Value::Object(rest)
@@ -94,8 +79,11 @@ impl<'a> Fields<'a> {
 }
 
 /// Whatever it is, with integers that only a float could hold as texts.
-fn value(raw: &RawValue) -> Option<Value> {
-    serde_json::from_str(&with_long_ids_quoted(raw.get())).ok()
+fn value(raw: Raw<'_>) -> Option<Value> {
+    let json = raw.get();
+    // What is beyond 64 bits has at least so many.
+    let json = if raw.has_number_of(20) { with_long_ids_quoted(json) } else { Cow::Borrowed(json) };
+    serde_json::from_str(&json).ok()
 }
 
 /// Puts integers beyond 64 bits into quotes.
@@ -146,23 +134,25 @@ fn numbers(json: &str) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// A text, or an integer's digits.
-fn text(raw: &RawValue) -> Option<String> {
-    let json = raw.get();
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok(),
-        b'0'..=b'9' | b'-' => Some(json.to_owned()),
+fn word(raw: Raw<'_>) -> Option<Cow<'_, str>> {
+    match raw.begins() {
+        b'"' => match raw.plain() {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
+        },
+        b'0'..=b'9' | b'-' => Some(Cow::Borrowed(raw.get())),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::document::Document, *};
 
     #[test]
     fn of_doubled_keys_the_last_one_holds() {
-        let raw: &RawValue = serde_json::from_str(r#"{"a":1,"b":2,"\u0061":"c","b":null,"d":[],"d":{}}"#).unwrap();
-        let fields = Fields::of(raw).unwrap();
+        let document = Document::of(r#"{"a":1,"b":2,"\u0061":"c","b":null,"d":[],"d":{}}"#).unwrap();
+        let fields = Fields::of(document.root()).unwrap();
         assert_eq!(fields.text("a").as_deref(), Some("c"));
         assert_eq!((fields.raw("b").is_none(), fields.raw("e").is_none()), (true, true));
         assert_eq!(fields.rest(&["d"]), serde_json::json!({ "a": "c" }));

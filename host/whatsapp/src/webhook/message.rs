@@ -1,10 +1,11 @@
 //! One entry of `value.messages`: what a person sent.
 
 use domain::Time;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 use super::{
     change::{self, Change},
+    document::Raw,
     errors,
     fields::Fields,
     odd::OddKind,
@@ -99,7 +100,7 @@ type Report<'a> = &'a mut dyn FnMut(&'static str, OddKind);
 /// Reads one message. `None`, with a report, when it has no id or no type: without them it can be neither kept apart
 /// from its redelivery nor understood.
 pub(super) fn read(
-    raw: &RawValue,
+    raw: Raw<'_>,
     people: &People,
     own_number: Option<&str>,
     received_at: Time,

@@ -6,6 +6,7 @@
 
 mod account;
 mod change;
+mod document;
 mod errors;
 mod fields;
 mod message;
@@ -15,10 +16,10 @@ mod repair;
 mod status;
 mod time;
 
+use document::{Document, Raw, Within};
 use domain::Time;
 use fields::Fields;
 use people::People;
-use serde_json::value::RawValue;
 
 pub use account::{AccountEvent, AccountUpdate, TemplateRef, UserIdChange};
 pub use change::Change;
@@ -89,10 +90,9 @@ pub struct ParseError(String);
 /// When the body is not one JSON text. JSON of any other shape is no error but a [`Batch`] full of [`Odd`].
 pub fn parse(body: &[u8], received_at: Time) -> Result<Batch, ParseError> {
     let text = repair::repair(body);
-    // Syntax errors are told by place and kind; the parser's words never quote the body.
-    let root: &RawValue = serde_json::from_str(&text).map_err(|error| ParseError(error.to_string()))?;
+    let document = Document::of(&text)?;
     let mut walk = Walk { received_at, batch: Batch::default() };
-    walk.root(root);
+    walk.root(document.root());
     Ok(walk.batch)
 }
 
@@ -101,6 +101,9 @@ struct Walk {
     received_at: Time,
     batch: Batch,
 }
+
+/// Most bytes of what identifies a number or an account.
+const ID_BYTES_MAX: usize = 128;
 
 /// The field of echoes, and the list in it.
 const ECHOES: (&str, &str) = ("smb_message_echoes", "message_echoes");
@@ -113,6 +116,12 @@ struct Number {
     phone_number_id: Option<String>,
     display_phone_number: Option<String>,
     waba_id: Option<String>,
+}
+
+/// A field that every update of a change gets a copy of. Meta's have some 20 characters; what is too long for an id is none,
+/// or a few megabytes that nobody has signed would become many gigabytes.
+fn id(fields: &Fields<'_>, name: &str) -> Option<String> {
+    fields.filled(name).filter(|id| id.len() <= ID_BYTES_MAX)
 }
 
 impl Walk {
@@ -130,14 +139,14 @@ impl Walk {
     }
 
     /// The elements of an array; one that is no array is reported and has none.
-    fn list<'a>(&mut self, fields: &Fields<'a>, name: &'static str, at: &str) -> Vec<&'a RawValue> {
+    fn list<'a>(&mut self, fields: &Fields<'a>, name: &'static str, at: &str) -> Within<'a> {
         fields.list(name).unwrap_or_else(|()| {
             self.odd(format!("{at}/{name}"), OddKind::NotAnArray);
-            Vec::new()
+            Within::default()
         })
     }
 
-    fn root(&mut self, raw: &RawValue) {
+    fn root(&mut self, raw: Raw<'_>) {
         let Some(root) = Fields::of(raw) else { return self.odd("", OddKind::NotAnObject) };
         if root.text("object").as_deref() != Some(OBJECT) {
             self.odd("/object", OddKind::NotWhatsApp);
@@ -145,25 +154,26 @@ impl Walk {
         if root.raw("entry").is_none() {
             self.odd("/entry", OddKind::Missing);
         }
-        for (index, raw) in self.list(&root, "entry", "").into_iter().enumerate() {
+        for (index, raw) in self.list(&root, "entry", "").enumerate() {
             let at = format!("/entry/{index}");
             let Some(entry) = Fields::of(raw) else {
                 self.odd(at, OddKind::NotAnObject);
                 continue;
             };
-            for (index, raw) in self.list(&entry, "changes", &at).into_iter().enumerate() {
-                let sent_at = time::field(&entry, "time", self.received_at);
-                self.change(raw, entry.filled("id"), sent_at, &format!("{at}/changes/{index}"));
+            let sent_at = time::field(&entry, "time", self.received_at);
+            let waba_id = id(&entry, "id");
+            for (index, raw) in self.list(&entry, "changes", &at).enumerate() {
+                self.change(raw, waba_id.clone(), sent_at, &format!("{at}/changes/{index}"));
             }
         }
     }
 
-    fn change(&mut self, raw: &RawValue, waba_id: Option<String>, sent_at: Option<Time>, at: &str) {
+    fn change(&mut self, raw: Raw<'_>, waba_id: Option<String>, sent_at: Option<Time>, at: &str) {
         let Some(change) = Fields::of(raw) else { return self.odd(at, OddKind::NotAnObject) };
         let Some(raw_value) = change.raw("value") else { return self.odd(format!("{at}/value"), OddKind::Missing) };
         let value = Fields::of(raw_value);
         let metadata = value.as_ref().and_then(|v| v.object("metadata"));
-        let metadata = |name| metadata.as_ref().and_then(|m| m.filled(name));
+        let metadata = |name| metadata.as_ref().and_then(|m| id(m, name));
         let number = Number {
             phone_number_id: metadata("phone_number_id"),
             display_phone_number: metadata("display_phone_number"),
@@ -187,7 +197,7 @@ impl Walk {
     fn account(
         &mut self,
         field: String,
-        raw: &RawValue,
+        raw: Raw<'_>,
         value: Option<&Fields<'_>>,
         number: &Number,
         sent_at: Option<Time>,
@@ -204,8 +214,8 @@ impl Walk {
 
     fn echoes(&mut self, value: &Fields<'_>, number: &Number, at: &str) {
         let at = format!("{at}/value");
-        let people = People::of(&self.list(value, "contacts", &at));
-        for (index, raw) in self.list(value, ECHOES.1, &at).into_iter().enumerate() {
+        let people = People::of(self.list(value, "contacts", &at));
+        for (index, raw) in self.list(value, ECHOES.1, &at).enumerate() {
             let Some(message) = self.message(raw, &people, number, &format!("{at}/{}/{index}", ECHOES.1)) else {
                 continue;
             };
@@ -220,7 +230,7 @@ impl Walk {
     }
 
     /// Reads one message and reports what is odd about it.
-    fn message(&mut self, raw: &RawValue, people: &People, number: &Number, at: &str) -> Option<Inbound> {
+    fn message(&mut self, raw: Raw<'_>, people: &People, number: &Number, at: &str) -> Option<Inbound> {
         let mut odd = Vec::new();
         let own = number.display_phone_number.as_deref();
         let read = message::read(raw, people, own, self.received_at, &mut |below, kind| {
@@ -235,20 +245,19 @@ impl Walk {
         if number.phone_number_id.is_none() {
             self.odd(format!("{at}/metadata/phone_number_id"), OddKind::NoNumber);
         }
-        let contacts = self.list(value, "contacts", &at);
-        let people = People::of(&contacts);
+        let people = People::of(self.list(value, "contacts", &at));
         // Told beside the message, sometimes.
-        let is_media_lost = errors::has(value, MEDIA_LOST_CODE);
-        for (index, raw) in self.list(value, "messages", &at).into_iter().enumerate() {
+        let media_lost = if errors::has(value, MEDIA_LOST_CODE) { errors::first(value) } else { None };
+        for (index, raw) in self.list(value, "messages", &at).enumerate() {
             let Some(mut inbound) = self.message(raw, &people, number, &format!("{at}/messages/{index}")) else {
                 continue;
             };
-            if is_media_lost && inbound.is_media() && inbound.error.is_none() {
-                inbound.error = errors::first(value);
+            if inbound.is_media() && inbound.error.is_none() {
+                inbound.error.clone_from(&media_lost);
             }
             self.push(number, UpdateKind::Message(Box::new(inbound)));
         }
-        for (index, raw) in self.list(value, "statuses", &at).into_iter().enumerate() {
+        for (index, raw) in self.list(value, "statuses", &at).enumerate() {
             match status::read(raw, &people, self.received_at) {
                 Ok(status) => {
                     if status.status.is_none() {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// The escape that stands for the replacement character: six bytes, as long as what it replaces.
 const REPLACEMENT: &str = "\\ufffd";
 
@@ -10,7 +12,8 @@ const REPLACEMENT: &str = "\\ufffd";
 /// would otherwise make the strict parser refuse the whole batch, and PostgreSQL refuses any text with a NUL.
 pub(super) fn repair(body: &[u8]) -> Cow<'_, str> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut text = String::from_utf8_lossy(body);
+    // Whether all is well is told more quickly than what is not.
+    let mut text = str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     for start in unusable_escapes(text.as_bytes()) {
         text.to_mut().replace_range(start..start + REPLACEMENT.len(), REPLACEMENT);
     }
@@ -21,8 +24,7 @@ pub(super) fn repair(body: &[u8]) -> Cow<'_, str> {
 fn unusable_escapes(bytes: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(step) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == b'\\')) {
-        let start = at + step;
+    while let Some(start) = memchr(b'\\', bytes.get(at..).unwrap_or_default()).map(|step| at + step) {
         at = start + 2;
         let Some(unit) = unit_at(bytes, start) else { continue };
         at = start + 6;

@@ -1,9 +1,10 @@
 //! One entry of `value.statuses`: how far a message of ours got.
 
 use domain::{DeliveryStatus, Time};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
+    document::Raw,
     errors,
     fields::Fields,
     odd::OddKind,
@@ -37,7 +38,7 @@ pub struct Status {
 }
 
 /// Reads one status, or says what is missing: a pointer below it and what is odd.
-pub(super) fn read(raw: &RawValue, people: &People, received_at: Time) -> Result<Status, (&'static str, OddKind)> {
+pub(super) fn read(raw: Raw<'_>, people: &People, received_at: Time) -> Result<Status, (&'static str, OddKind)> {
     let fields = Fields::of(raw).ok_or(("", OddKind::NotAnObject))?;
     let wamid = fields.filled("id").ok_or(("/id", OddKind::NotAText))?;
     let status_word = fields.filled("status").ok_or(("/status", OddKind::NotAText))?;

@@ -23,7 +23,7 @@ pub(super) fn timestamp(fields: &Fields<'_>, received_at: Time) -> Time {
 /// A field that holds a timestamp; `None` when it is missing, unreadable or absurd.
 pub(super) fn field(fields: &Fields<'_>, name: &str, received_at: Time) -> Option<Time> {
     fields
-        .text(name)
+        .word(name)
         .and_then(|text| instant(&text))
         .filter(|&at| at.timestamp() >= EARLIEST_SECONDS && at <= received_at + AHEAD)
 }
@@ -37,9 +37,7 @@ fn instant(text: &str) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
-    use super::*;
+    use super::{super::document::Document, *};
 
     #[test]
     fn every_form_is_read_and_nonsense_falls_back() {
@@ -61,8 +59,9 @@ mod tests {
             ("null", 1_800_000_000),
             ("{}", 1_800_000_000),
         ] {
-            let raw = RawValue::from_string(format!(r#"{{"timestamp":{json}}}"#)).unwrap();
-            let fields = Fields::of(&raw).unwrap();
+            let text = format!(r#"{{"timestamp":{json}}}"#);
+            let document = Document::of(&text).unwrap();
+            let fields = Fields::of(document.root()).unwrap();
             assert_eq!(timestamp(&fields, received).timestamp(), seconds, "{json}");
         }
     }

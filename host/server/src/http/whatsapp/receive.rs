@@ -49,7 +49,7 @@ pub(in crate::http) async fn receive(State(app): State<Arc<App>>, request: Reque
     })?;
     let mut signed = Signed::new(app.work.routes(), &body, header);
     let by_environment = signed.by_environment();
-    let batch = match webhook::parse(&body, app.clock.now()) {
+    let mut batch = match webhook::parse(&body, app.clock.now()) {
         Ok(batch) => batch,
         Err(error) if by_environment => {
             metrics::count(metrics::BODY_REFUSED);
@@ -58,7 +58,7 @@ pub(in crate::http) async fn receive(State(app): State<Arc<App>>, request: Reque
         // Which bot's secret it should be signed with is not to be told from it.
         Err(_) => return Err(refused(signed.hint())),
     };
-    let odd = batch.odd.clone();
+    let odd = std::mem::take(&mut batch.odd);
     let intake = sort(&mut signed, batch).await?;
     if !signed.is_valid() {
         return Err(refused(signed.hint()));
