@@ -2,6 +2,10 @@
 
 use serde_json::json;
 use tests::{Method, TestApp, TestDatabase, each_database};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 each_database! {
     async fn a_trailing_slash_is_optional(app: TestApp) {
@@ -35,6 +39,26 @@ each_database! {
         let wrong = ada.send(Method::GET, "/bots/?limit=many&skip=1.5", None).await;
         assert_eq!(wrong.faults(), ["/query/limit", "/query/skip"]);
         assert_eq!(ada.send(Method::GET, "/bots/?limit=1001", None).await.faults(), ["/query/limit"]);
+    }
+}
+
+/// Whoever sends all of a body before looking for the answer finds it, whatever the answer is.
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_read_before_it_is_refused() {
+    let app = app().await;
+    let address = app.running().base_url().trim_start_matches("http://").to_owned();
+    let body = vec![b'x'; 12 * 1024 * 1024];
+    for (path, status) in [("/nope", "404"), ("/auth/me", "405"), ("/plugins", "401"), ("/auth/register", "413")] {
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&body).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{path}");
     }
 }
 

@@ -10,7 +10,10 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-use super::problem::{Kind, Problem};
+use super::{
+    leftover::Leftover,
+    problem::{Kind, Problem},
+};
 
 /// How long a request may take, its body included. A client that sends slower gives up its place.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,8 +22,10 @@ const FILE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Where files are.
 const FILES: &str = "/whatsapp/media";
 
-/// Ends what takes too long, turns a panic into a problem, and adds the headers that every answer has.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+/// Ends what takes too long, turns a panic into a problem, and adds the headers that every answer has. What a handler left
+/// unread of a request is read first.
+pub(super) async fn guard(mut request: Request, next: Next) -> Response {
+    let leftover = Leftover::of(&mut request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let patience = if path.starts_with(FILES) { FILE_TIMEOUT } else { REQUEST_TIMEOUT };
@@ -36,6 +41,9 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
             Problem::new(Kind::UNAVAILABLE, "the request took too long").into_response()
         }
     };
+    if let Some(leftover) = leftover {
+        leftover.discard().await;
+    }
     dressed(response)
 }
 

@@ -13,6 +13,7 @@ mod flows;
 mod health;
 mod hooks;
 mod id;
+mod leftover;
 mod nodes;
 mod once;
 pub mod openapi;
