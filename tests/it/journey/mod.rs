@@ -118,7 +118,18 @@ impl Stage {
 
     /// Waits until the server has nothing to do.
     pub(crate) async fn at_rest(&self) {
-        until("the server is at rest", async || self.app.running().app().work.pending() == (0, 0)).await;
+        until("the server is at rest", async || {
+            // In this order: what is stored but not known in memory yet has a mailbox that is ready or owned.
+            let mut tx = self.app.db().read().await.unwrap();
+            let ready = tx.next_ready_at().await.unwrap().is_some_and(|at| at <= self.app.clock().now());
+            let mut owned = false;
+            for host in tx.hosts().await.unwrap() {
+                owned |= !tx.busy_mailboxes(host.id).await.unwrap().is_empty();
+            }
+            tx.commit().await.unwrap();
+            !ready && !owned && self.app.running().app().work.pending() == (0, 0)
+        })
+        .await;
     }
 
     /// How many mailboxes there are, and how many of them have something to do.
